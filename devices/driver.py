@@ -1,0 +1,112 @@
+"""The Driver port: what a device's driver must be, and what it yields.
+
+A driver opens its transport, yields readings and closes. It never retries: it raises `DeviceError`, and the
+supervisor in `edge` decides when to open it again. It never blocks the event loop, bounds every buffer, and turns
+any bytes whatever into readings or counted errors.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+
+class Origin(enum.IntEnum):
+    """How far the wire vouches for a reading (field 13 of an event)."""
+
+    UNPROTECTED = 0
+    CHECKSUM = 1
+    AUTHENTICATED_LINK = 2
+    SIGNED_BY_DEVICE = 3
+
+
+class WireRole(enum.StrEnum):
+    """What the driver is on its wire, so that a gateway never evicts the device's owner."""
+
+    SOLE_MASTER = "sole master"
+    SHARED = "shared"
+    LISTEN_ONLY = "listen only"
+
+
+class DeviceError(Exception):
+    """The device or its wire is unusable now: the supervisor closes the driver and opens it again later.
+
+    The message is one sentence an operator can act on: the place, what happened, the mend.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a driver yields: one thing that a device said.
+
+    `data` has text keys; values are None, bool, int, str, bytes, Decimal, or lists and dicts of these; never a
+    float. `id` is the device's own identity of this reading, if its protocol has one: the recorder records the
+    same id once.
+    """
+
+    type: str
+    data: Mapping[str, Any]
+    origin: Origin
+    id: str | None = None
+
+
+@dataclass(slots=True)
+class WireCounters:
+    """What happened on a driver's wire since it was made; read by health."""
+
+    readings: int = 0
+    errors: int = 0
+    resyncs: int = 0
+    bytes_dropped: int = 0
+    last_error: str = field(default="")
+
+
+class Driver(Protocol):
+    """One device on its wire. Made with the device's id and its settings; does no I/O before `open`.
+
+    The supervisor calls `open`, iterates over `readings` in one task, and calls `close` in any case; then `open`
+    may be called again on the same object. Nothing is called concurrently, except `Answering.answer`.
+    """
+
+    Settings: ClassVar[type[Any]]
+    """A frozen dataclass of `ledger_sync.proof.settings.setting` fields: the driver's own keys of `[[device]]`."""
+
+    wire_role: ClassVar[WireRole]
+    counters: WireCounters
+
+    async def open(self) -> None:
+        """Open the transport. Raises DeviceError."""
+
+    def readings(self) -> AsyncIterator[Reading]:
+        """Readings in the order of the wire, for ever. Raises DeviceError when the wire is lost."""
+
+    async def close(self) -> None:
+        """Close the transport; idempotent; raises nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The reading is committed to the journal (or was before, under the same id)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The reading will never be recorded as it is. `why` is one sentence for the device's maker."""
+
+    why: str
+
+
+@runtime_checkable
+class Answering(Protocol):
+    """A driver whose protocol can carry an acknowledgement (an optional ability)."""
+
+    async def answer(self, reading: Reading, outcome: Recorded | Refused) -> None:
+        """Tell the device what became of `reading`.
+
+        Called once a reading, in the order they were yielded, from another task than the one that iterates. May
+        wait for the wire; a lost wire is no error here, as the device will send again what was not answered.
+        """
