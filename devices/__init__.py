@@ -1,0 +1,1 @@
+"""Device drivers: the Driver port, one file a protocol."""

@@ -1,0 +1,1 @@
+"""The gateway: everything that composes the other folders into a running box."""

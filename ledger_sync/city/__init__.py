@@ -1,0 +1,1 @@
+"""The city ledger: registration, log and receipts."""
