@@ -1,0 +1,91 @@
+"""The trust file: whose signatures count (DESIGN 11, `trust.toml`). Needs no network and no gateway."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path  # noqa: TC003 - the settings reader resolves annotations at run time
+from typing import Any
+
+from .cose import key_id
+from .errors import Reason
+from .names import city_problem, id_problem
+from .settings import Problems, SettingsError, load_toml, parse_public_key, read_settings, setting
+
+
+def _parse_journal(raw: Any) -> bytes:
+    try:
+        journal = bytes.fromhex(raw) if isinstance(raw, str) else b""
+    except ValueError:
+        journal = b""
+    if len(journal) != 16:  # noqa: PLR2004 - a journal id
+        raise ValueError("must be 32 hexadecimal digits, as `wayside journal stats` prints them")
+    return journal
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayKey:
+    """One `[[gateway]]` table: a key, and where in journal and log it counts."""
+
+    id: str = setting(doc="the gateway's id", check=id_problem)
+    public_key: bytes = setting(doc="its public key, as `wayside init` prints it", parse=parse_public_key)
+    journal: bytes | None = setting(None, doc="only this journal", parse=_parse_journal)
+    first_batch: int | None = setting(None, doc="from this batch on", minimum=1)
+    last_batch: int | None = setting(None, doc="up to this batch", minimum=1)
+    revoked_from_entry: int | None = setting(
+        None, doc="log index (from 0) of the first anchor that is no longer accepted", minimum=0
+    )
+
+    def problem(self, journal: bytes, batch: int, entry: int) -> tuple[Reason, str] | None:
+        """Why this key does not count for an anchor at log index `entry`, if so. Time plays no part in it."""
+        if self.revoked_from_entry is not None and entry >= self.revoked_from_entry:
+            sentence = (
+                f"the key of {self.id} is revoked from log entry {self.revoked_from_entry} on; this is entry {entry}"
+            )
+            return Reason.KEY_REVOKED, sentence
+        if self.journal is not None and journal != self.journal:
+            return Reason.KEY_OUT_OF_RANGE, f"the key of {self.id} counts for journal {self.journal.hex()} only"
+        if (self.first_batch or 1) > batch or batch > (self.last_batch or batch):
+            last = self.last_batch or "any"
+            return (
+                Reason.KEY_OUT_OF_RANGE,
+                f"the key of {self.id} counts for batches {self.first_batch or 1} to {last} only",
+            )
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerKey:
+    """One `[[ledger]]` table: a ledger whose receipts count."""
+
+    id: str = setting(doc="the ledger's id", check=id_problem)
+    public_key: bytes = setting(doc="its public key, as `wayside ledger init` prints it", parse=parse_public_key)
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """The keys of one city."""
+
+    city: str = setting(doc="the city's name", check=city_problem)
+    gateway: tuple[GatewayKey, ...] = setting((), doc="gateways' keys")
+    ledger: tuple[LedgerKey, ...] = setting((), doc="ledgers' keys")
+
+    def gateway_keys(self, gateway: str, kid: bytes) -> tuple[GatewayKey, ...]:
+        """The keys of `gateway` with this kid (a hint: two keys may share one)."""
+        return tuple(key for key in self.gateway if key.id == gateway and key_id(key.public_key) == kid)
+
+    def ledger_keys(self, ledger: str, kid: bytes) -> tuple[LedgerKey, ...]:
+        """The keys of `ledger` with this kid."""
+        return tuple(key for key in self.ledger if key.id == ledger and key_id(key.public_key) == kid)
+
+
+def load_trust(path: Path) -> Trust:
+    """The trust file at `path`. Raises SettingsError with all its mistakes."""
+    problems = Problems()
+    trust = read_settings(Trust, load_toml(path), problems)
+    if trust is not None and not trust.gateway:
+        problems.add("gateway", "is missing; name at least one [[gateway]] with id and public_key")
+    if trust is not None and not trust.ledger:
+        problems.add("ledger", "is missing; name at least one [[ledger]] with id and public_key")
+    if trust is None or problems:
+        raise SettingsError(str(path), tuple(problems))
+    return trust
