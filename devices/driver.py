@@ -78,6 +78,9 @@ class Driver(Protocol):
     wire_role: ClassVar[WireRole]
     counters: WireCounters
 
+    def __init__(self, device: str, settings: Any) -> None:
+        """Keep the device's id and its settings (an instance of `Settings`)."""
+
     async def open(self) -> None:
         """Open the transport. Raises DeviceError."""
 
@@ -107,6 +110,6 @@ class Answering(Protocol):
     async def answer(self, reading: Reading, outcome: Recorded | Refused) -> None:
         """Tell the device what became of `reading`.
 
-        Called once a reading, in the order they were yielded, from another task than the one that iterates. May
+        Called once a reading, in the order the outcomes became known, from another task than the one that iterates. May
         wait for the wire; a lost wire is no error here, as the device will send again what was not answered.
         """

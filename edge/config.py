@@ -1,0 +1,212 @@
+"""gateway.toml: the configuration of a gateway (DESIGN 11), one file, one tree of frozen dataclasses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from broker.url import BrokerUrl, parse_broker_url
+from devices.registry import DriverRegistryError, load_driver
+from ledger_sync.proof.names import city_problem, id_problem
+from ledger_sync.proof.settings import Problems, SettingsError, load_toml, parse_public_key, read_settings, setting
+from ledger_sync.proof.trust import LedgerKey  # noqa: TC001 - the settings reader resolves annotations
+
+_DEVICE_KEYS = ("id", "driver")
+
+
+def _parse_url(raw: Any) -> BrokerUrl:
+    if not isinstance(raw, str):
+        raise ValueError("must be text, such as mqtt://127.0.0.1:1883")  # noqa: TRY004 - one kind for unusable values
+    return parse_broker_url(raw)
+
+
+def _parse_path(raw: Any) -> Path:
+    if not isinstance(raw, str) or not raw or "\0" in raw:
+        raise ValueError("must be a folder's path")
+    return Path(raw)
+
+
+def _parse_devices(raw: Any) -> tuple[dict[str, Any], ...]:
+    if not isinstance(raw, list) or not all(isinstance(one, dict) for one in raw):
+        raise ValueError("must be an array of tables: [[device]]")
+    return tuple(raw)
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerConfig:
+    """The `[broker]` table."""
+
+    url: BrokerUrl = setting(doc="where the broker is: mqtt://host:port", parse=_parse_url)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchConfig:
+    """The `[batch]` table: when a batch closes."""
+
+    count_max: int = setting(10_000, doc="events in a batch", minimum=1, maximum=100_000)
+    age_max_s: float = setting(60.0, doc="age of its first event", minimum=0.05, maximum=86_400)
+
+
+@dataclass(frozen=True, slots=True)
+class JournalConfig:
+    """The `[journal]` table: when a group of events is committed, and how large the journal may grow."""
+
+    commit_count_max: int = setting(512, doc="events in a commit", minimum=1, maximum=10_000)
+    commit_age_max_ms: float = setting(50.0, doc="wait of its first event", minimum=0, maximum=10_000)
+    size_max_mb: int = setting(2048, doc="size of the journal with its write-ahead log", minimum=16, maximum=1 << 20)
+
+
+@dataclass(frozen=True, slots=True)
+class HealthConfig:
+    """The `[health]` table."""
+
+    interval_s: float = setting(30.0, doc="time between two health messages", minimum=0.5, maximum=3600)
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorityConfig:
+    """One `[[authority]]` table: to whom data may be sealed."""
+
+    id: str = setting(doc="the authority's id", check=id_problem)
+    role: str = setting(doc="what it may open", choices=("transit", "traffic", "utility", "settlement"))
+    public_key: bytes = setting(doc="its X25519 public key", parse=parse_public_key)
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceConfig:
+    """One `[[device]]` table: its driver's name and that driver's own settings."""
+
+    id: str
+    driver: str
+    settings: Any
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayPlace:
+    """Who a gateway is and where it keeps its data: all that `wayside init` needs."""
+
+    city: str = setting(doc="the city's name", check=city_problem)
+    gateway: str = setting(doc="the gateway's id", check=id_problem)
+    data_dir: Path = setting(doc="the folder for identity and journal", parse=_parse_path)
+
+    @property
+    def key_path(self) -> Path:
+        """The file of the event key."""
+        return self.data_dir / "identity" / "event.key"
+
+
+@dataclass(frozen=True, slots=True)
+class _GatewayFile(GatewayPlace):
+    """gateway.toml as it is written; `device` is still raw, as each driver has keys of its own."""
+
+    broker: BrokerConfig = setting(doc="a [broker] table with url")
+    ledger: tuple[LedgerKey, ...] = setting(
+        doc="whose receipts count: [[ledger]] with the id and public_key that `wayside ledger init` prints"
+    )
+    heartbeat_s: float = setting(300.0, doc="time between two gateway.heartbeat events", minimum=1, maximum=86_400)
+    batch: BatchConfig = setting(BatchConfig(), doc="when a batch closes")
+    journal: JournalConfig = setting(JournalConfig(), doc="commits and size")
+    health: HealthConfig = setting(HealthConfig(), doc="health messages")
+    authority: tuple[AuthorityConfig, ...] = setting((), doc="to whom data may be sealed")
+    device: tuple[dict[str, Any], ...] = setting((), doc="the devices", parse=_parse_devices)
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayConfig:
+    """A gateway's whole configuration. `sha256` is that of the file's bytes, signed at each start."""
+
+    place: GatewayPlace
+    broker: BrokerUrl
+    ledgers: tuple[LedgerKey, ...]
+    heartbeat_s: float
+    batch: BatchConfig
+    journal: JournalConfig
+    health: HealthConfig
+    authorities: tuple[AuthorityConfig, ...]
+    devices: tuple[DeviceConfig, ...]
+    sha256: bytes
+
+
+def load_gateway_place(path: Path) -> GatewayPlace:
+    """City, gateway and data_dir of the file at `path`; the rest of it may still be missing or wrong.
+
+    Raises SettingsError with all mistakes in these three.
+    """
+    names = {field.name for field in fields(GatewayPlace)}
+    problems = Problems()
+    table = {key: value for key, value in load_toml(path).items() if key in names}
+    place = read_settings(GatewayPlace, table, problems)
+    if place is None:
+        raise SettingsError(str(path), tuple(problems))
+    return replace(place, data_dir=path.parent / place.data_dir)
+
+
+def load_gateway_config(path: Path) -> GatewayConfig:
+    """The configuration in the file at `path`; relative paths begin at its own folder. Opens nothing else.
+
+    Raises SettingsError with all its mistakes.
+    """
+    problems = Problems()
+    table = load_toml(path)
+    file = read_settings(_GatewayFile, table, problems)
+    raw_devices = file.device if file else table.get("device", ())
+    tables = [one for one in raw_devices if isinstance(one, dict)] if isinstance(raw_devices, list | tuple) else []
+    devices = [_device(index, one, path.parent, problems) for index, one in enumerate(tables)]
+    _check_devices(devices, table.get("gateway"), problems)
+    if file is not None and not file.ledger:
+        problems.add("ledger", "is empty; name at least one [[ledger]] with id and public_key")
+    if file is None or problems:
+        raise SettingsError(str(path), tuple(problems))
+    return GatewayConfig(
+        place=GatewayPlace(file.city, file.gateway, path.parent / file.data_dir),
+        broker=file.broker.url,
+        ledgers=file.ledger,
+        heartbeat_s=file.heartbeat_s,
+        batch=file.batch,
+        journal=file.journal,
+        health=file.health,
+        authorities=file.authority,
+        devices=tuple(device for device in devices if device),
+        sha256=sha256(path.read_bytes()).digest(),
+    )
+
+
+def _device(index: int, table: dict[str, Any], folder: Path, problems: Problems) -> DeviceConfig | None:
+    place = f"device[{index}]"
+    identity, driver = table.get("id"), table.get("driver")
+    wrong_id = id_problem(identity) if isinstance(identity, str) else "must be text: the device's id"
+    if wrong_id:
+        problems.add(f"{place}.id", wrong_id)
+    if not isinstance(driver, str):
+        problems.add(f"{place}.driver", "must be text: the name of a driver")
+        return None
+    try:
+        driver_class = load_driver(driver)
+    except DriverRegistryError as error:
+        problems.add(f"{place}.driver", str(error))
+        return None
+    own = {key: value for key, value in table.items() if key not in _DEVICE_KEYS}
+    port = own.get("port")
+    if isinstance(port, str) and port and "://" not in port:
+        own["port"] = str(folder / port)
+    settings = read_settings(driver_class.Settings, own, problems, place)
+    return None if settings is None or wrong_id else DeviceConfig(str(identity), driver, settings)
+
+
+def _check_devices(devices: list[DeviceConfig | None], gateway: object, problems: Problems) -> None:
+    """Ids are the device's name in every event; a port can have one reader only."""
+    ids: set[object] = {gateway}
+    ports: set[object] = set()
+    for index, device in enumerate(devices):
+        if device is None:
+            continue
+        if device.id in ids:
+            whose = "the gateway's" if device.id == gateway else "another device's"
+            problems.add(f"device[{index}].id", f"is {device.id!r}, {whose} id too; give it one of its own")
+        ids.add(device.id)
+        port = getattr(device.settings, "port", None)
+        if port is not None and port in ports:
+            problems.add(f"device[{index}].port", f"is {port!r}, another device's port too; a port has one reader")
+        ports.add(port)

@@ -1,0 +1,266 @@
+"""The gateway: the whole pipeline on one page.
+
+    device → driver → Reading → supervisor → recorder (stamp, queue) → journal writer (sequence, sign, COMMIT)
+           → answer to the device
+    journal → batch sealed → anchorer → broker → city ledger → receipt → journal
+
+One task group holds everything that runs. To stop is to end the sources, commit, seal, publish, and leave.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from broker.publication import SessionError
+from broker.session import Session
+from broker.status import GatewayState, health_publication, status_publication
+from broker.topics import RECEIPT, batch_filter
+from devices.registry import load_driver
+from edge.anchor_store import JournalAnchorStore
+from edge.clock import Clock
+from edge.health import HealthSources
+from edge.journal.errors import JournalCorruptError
+from edge.journal.files import ensure_born, journals, last_known, owned, set_aside
+from edge.journal.reader import JournalReader
+from edge.journal.writer import JournalWriter
+from edge.recorder import Recorder, RecorderLimits
+from edge.signer import FileSigner
+from edge.supervisor import SupervisedDevice, supervise
+from ledger_sync.anchorer import Anchorer
+from ledger_sync.proof.keyfile import load_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from edge.config import GatewayConfig
+    from edge.signer import Signer
+
+log = logging.getLogger("wayside.gateway")
+
+CLOCK_TICK_S = 1.0
+STOP_RECORD_MAX_S = 1.0
+STOP_CLOSE_MAX_S = 1.0
+STOP_PUBLISH_MAX_S = 1.0
+_MIB = 1 << 20
+
+
+async def run_gateway(
+    config: GatewayConfig, stop: asyncio.Event, *, step: Callable[[str], None] = lambda _: None
+) -> None:
+    """Run a gateway until `stop` is set; then record `gateway.stop`, seal, publish and return within 5 s.
+
+    `step` is called at each point where a crash matters (fault tests pass one). Raises JournalInUseError,
+    JournalForeignError, KeyFileError before anything runs.
+    """
+    place = config.place
+    signer = FileSigner(place.city, place.gateway, load_key(place.key_path))
+    with owned(place.data_dir):
+        while not stop.is_set():
+            try:
+                await _run_journal(config, signer, stop, step)
+            except* JournalCorruptError as errors:
+                problem = str(errors.exceptions[0])
+                kept = set_aside(place.data_dir)
+                log.error("journal is corrupt; a new one is begun", extra={"problem": problem, "kept": str(kept)})  # noqa: TRY400
+
+
+async def _run_journal(config: GatewayConfig, signer: Signer, stop: asyncio.Event, step: Callable[[str], None]) -> None:
+    """Run with the current journal until `stop` is set. Raises JournalCorruptError, in an exception group."""
+    path = ensure_born(config.place.data_dir, config.place.city, config.place.gateway)
+    try:
+        journal = JournalWriter(path, signer, config.batch.count_max, step)
+    except JournalCorruptError as error:
+        raise ExceptionGroup("journal", [error]) from error
+    # Each has its own connection: the anchorer's, health's, and the background check's.
+    with JournalReader(path) as reader, JournalReader(path) as health_reader, JournalReader(path) as check_reader:
+        await _Gateway(config, journal, _Readers(reader, health_reader, check_reader), Clock()).run(stop)
+
+
+@dataclass(frozen=True, slots=True)
+class _Readers:
+    """One reading connection for each that may read at the same time."""
+
+    anchorer: JournalReader
+    health: JournalReader
+    check: JournalReader
+
+
+@dataclass(slots=True)
+class _Parts:
+    """What runs, wired up."""
+
+    recorder: Recorder
+    session: Session
+    anchorer: Anchorer
+    devices: list[SupervisedDevice]
+    health: HealthSources
+
+
+class _Gateway:
+    """One gateway over one journal."""
+
+    def __init__(self, config: GatewayConfig, journal: JournalWriter, readers: _Readers, clock: Clock) -> None:
+        self._config = config
+        self._clock = clock
+        self._since = datetime.now(UTC)
+        self._is_new = journal.position == (1, 1)
+        self._readers = readers
+        self._parts = self._wire(journal)
+
+    def _wire(self, journal: JournalWriter) -> _Parts:
+        config, place = self._config, self._config.place
+        limits = RecorderLimits(
+            commit_count_max=config.journal.commit_count_max,
+            commit_age_max_s=config.journal.commit_age_max_ms / 1000,
+            batch_age_max_s=config.batch.age_max_s,
+            size_max_bytes=config.journal.size_max_mb * _MIB,
+        )
+        recorder = Recorder(journal, self._clock, limits)
+        session = Session(
+            config.broker,
+            place.gateway,
+            subscriptions=((batch_filter(RECEIPT, place.city, place.gateway), 1),),
+            will=self._status(GatewayState.OFFLINE),
+            on_connect=(self._status(GatewayState.ONLINE),),
+        )
+        store = JournalAnchorStore(self._readers.anchorer, recorder)
+        anchorer = Anchorer(session, store, place.city, place.gateway, config.ledgers)
+        devices = [
+            SupervisedDevice(device.id, device.driver, load_driver(device.driver)(device.id, device.settings))
+            for device in config.devices
+        ]
+        health = HealthSources(
+            place.data_dir,
+            limits.size_max_bytes,
+            self._clock,
+            session,
+            recorder,
+            self._readers.health,
+            anchorer.counters,
+            devices,
+        )
+        return _Parts(recorder, session, anchorer, devices, health)
+
+    def _status(self, state: GatewayState) -> Any:
+        place = self._config.place
+        return status_publication(place.city, place.gateway, state, self._clock.boot_id, self._since)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until `stop` is set, or the journal turns out to be corrupt."""
+        parts = self._parts
+        parts.recorder.start()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                sources = [tasks.create_task(self._sources(), name="sources")]
+                uplink = [
+                    tasks.create_task(parts.anchorer.run(), name="anchorer"),
+                    tasks.create_task(self._receive(), name="receipts"),
+                    tasks.create_task(self._tell_health(), name="health"),
+                    tasks.create_task(self._check_journal(), name="journal check"),
+                ]
+                session = tasks.create_task(parts.session.run(), name="session")
+                failure = tasks.create_task(self._watch_recorder(), name="recorder")
+                await stop.wait()
+                await _end(sources)
+                await self._finish(uplink)
+                await _end([session, failure])
+        finally:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STOP_CLOSE_MAX_S):
+                    await parts.recorder.close()
+
+    async def _sources(self) -> None:
+        """Everything that records: `gateway.start` first, then devices, heartbeat and clock."""
+        await self._record_start()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(supervise(self._parts.devices, self._parts.recorder), name="supervisor")
+            tasks.create_task(self._heartbeat(), name="heartbeat")
+            tasks.create_task(self._watch_clock(), name="clock")
+
+    async def _record_start(self) -> None:
+        """`gateway.start`; in a journal that follows another, a `gateway.gap` first that names the other one."""
+        recorder, place = self._parts.recorder, self._config.place
+        earlier = journals(place.data_dir)[:-1]
+        if self._is_new and earlier:
+            await recorder.record_own(place.gateway, "gateway.gap", _gap_after(earlier[-1]))
+        start = {"software": f"wayside {version('wayside')}", "configuration_sha256": self._config.sha256}
+        await recorder.record_own(place.gateway, "gateway.start", start)
+
+    async def _heartbeat(self) -> None:
+        while True:
+            await asyncio.sleep(self._config.heartbeat_s)
+            await self._parts.recorder.record_own(self._config.place.gateway, "gateway.heartbeat", {})
+
+    async def _watch_clock(self) -> None:
+        while True:
+            await asyncio.sleep(CLOCK_TICK_S)
+            step_us = self._clock.tick()
+            if step_us is not None:
+                log.warning("UTC was stepped", extra={"step_us": step_us})
+                await self._parts.recorder.record_own(self._config.place.gateway, "gateway.clock", {"step_us": step_us})
+
+    async def _receive(self) -> None:
+        async for message in self._parts.session.messages():
+            await self._parts.anchorer.receive(message)
+
+    async def _tell_health(self) -> None:
+        place, interval_s = self._config.place, self._config.health.interval_s
+        while True:
+            await self._parts.session.wait_connected()
+            values = await asyncio.to_thread(self._parts.health.values)
+            with contextlib.suppress(SessionError):  # the next one tells more than a late one
+                await self._parts.session.publish(health_publication(place.city, place.gateway, values, interval_s))
+            await asyncio.sleep(interval_s)
+
+    async def _check_journal(self) -> None:
+        """Once a start, beside everything else: SQLite's check of the whole file."""
+        reader = self._readers.check
+        try:
+            await asyncio.to_thread(reader.quick_check)
+        except asyncio.CancelledError:
+            reader.interrupt()
+            raise
+
+    async def _watch_recorder(self) -> None:
+        await asyncio.shield(self._parts.recorder.failure)
+
+    async def _finish(self, uplink: list[asyncio.Task[None]]) -> None:
+        """`gateway.stop` as the last event, sealed, published; each within its share of the 5 s."""
+        parts, place = self._parts, self._config.place
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_RECORD_MAX_S):
+                await parts.recorder.record_own(place.gateway, "gateway.stop", {"reason": "signal"})
+        await _end(uplink)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_CLOSE_MAX_S):
+                await parts.recorder.close()
+        connection = parts.session.connection
+        if connection:
+            with contextlib.suppress(TimeoutError, SessionError):
+                async with asyncio.timeout(STOP_PUBLISH_MAX_S):
+                    await parts.anchorer.publish_waiting(connection)
+                    await parts.session.publish(self._status(GatewayState.OFFLINE))
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _gap_after(path: Path) -> dict[str, Any]:
+    known = last_known(path)
+    return {
+        "reason": "the previous journal was corrupt and is set aside; what it held without a receipt may be lost",
+        "journal": known.journal,
+        "batch": known.batch,
+        "sequence": known.sequence,
+        "readings_lost": None,
+    }

@@ -1,0 +1,51 @@
+"""What can go wrong with a journal, by what is to be done.
+
+JournalError
+├── JournalInUseError          another process owns it: stop
+├── JournalForeignError        it belongs to another gateway or a newer Wayside: stop
+├── JournalCorruptError        it cannot be believed: quarantine it, begin a new one
+└── UnknownOutcomeError        a commit failed: reopen, read again, then decide
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .recall import Seen
+
+
+class JournalError(Exception):
+    """Something is wrong with a journal. The message names the file and the mend."""
+
+
+class JournalInUseError(JournalError):
+    """Another process owns this data directory."""
+
+
+class JournalForeignError(JournalError):
+    """The journal belongs to another gateway, or to a newer version of this software."""
+
+
+class JournalCorruptError(JournalError):
+    """The file contradicts itself: `what` says where."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        super().__init__(f"{path}: {what}")
+        self.path = path
+        self.what = what
+
+
+class UnknownOutcomeError(JournalError):
+    """A commit failed, so nobody knows whether it took effect until the file has been read again.
+
+    Had it taken effect, the journal would stand at `position`: (next sequence, next batch), and `seen` would be what
+    the commit returned.
+    """
+
+    def __init__(self, message: str, position: tuple[int, int], seen: list[Seen]) -> None:
+        super().__init__(message)
+        self.position = position
+        self.seen = seen

@@ -1,0 +1,126 @@
+"""Where journals lie in the data directory, how one is born, and how one that cannot be believed is set aside.
+
+    <data_dir>/lock                               held by the one process that owns the journals
+    <data_dir>/journal/journal.sqlite             the current journal
+    <data_dir>/journal-0001-<id>/journal.sqlite   set aside; kept for its owner to look at
+
+A journal is a directory, so that file and write-ahead log move together, in one rename.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import shutil
+import sqlite3
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from .errors import JournalInUseError
+from .schema import migrate, open_to_read, open_to_write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_CURRENT = "journal"
+_FILE = "journal.sqlite"
+
+
+def current_journal(data_dir: Path) -> Path:
+    """The current journal's file; it need not exist yet."""
+    return data_dir / _CURRENT / _FILE
+
+
+def journals(data_dir: Path) -> list[Path]:
+    """All journals' files, oldest first; the current one last."""
+    aside = sorted(data_dir.glob(f"{_CURRENT}-[0-9]*/{_FILE}"))
+    current = current_journal(data_dir)
+    return [*aside, current] if current.exists() else aside
+
+
+@contextlib.contextmanager
+def owned(data_dir: Path) -> Iterator[None]:
+    """Own the data directory's journals while the context lasts. Raises JournalInUseError at once if another does.
+
+    The kernel releases the lock with the process, however that ends.
+    """
+    data_dir.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(data_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise JournalInUseError(
+                f"{data_dir}: another `wayside run` owns this data directory; stop it first, or name another data_dir"
+            ) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def ensure_born(data_dir: Path, city: str, gateway: str) -> Path:
+    """The current journal's file, made with a new random id if there is none. A crash leaves none or a whole one."""
+    path = current_journal(data_dir)
+    if path.exists():
+        return path
+    unborn = data_dir / f"{_CURRENT}.new"
+    shutil.rmtree(unborn, ignore_errors=True)
+    unborn.mkdir(parents=True)
+    connection = open_to_write(unborn / _FILE)
+    try:
+        migrate(connection, unborn / _FILE)
+        birth = (secrets.token_bytes(16), city, gateway, time.time_ns() // 1000)
+        connection.execute("INSERT INTO journal VALUES (?, ?, ?, ?)", birth)
+    finally:
+        connection.close()
+    _sync_directory(unborn)
+    unborn.rename(path.parent)
+    _sync_directory(data_dir)
+    return path
+
+
+class LastKnown(NamedTuple):
+    """What can still be read of a journal that was set aside; None where nothing can."""
+
+    journal: bytes | None
+    batch: int | None
+    sequence: int | None
+
+
+def set_aside(data_dir: Path) -> Path:
+    """Move the current journal out of the way, whole; returns where its file is now."""
+    number = 1 + len(list(data_dir.glob(f"{_CURRENT}-[0-9]*")))
+    journal = last_known(current_journal(data_dir)).journal
+    target = data_dir / f"{_CURRENT}-{number:04}-{journal.hex() if journal else 'unreadable'}"
+    (data_dir / _CURRENT).rename(target)
+    _sync_directory(data_dir)
+    return target / _FILE
+
+
+def last_known(path: Path) -> LastKnown:
+    """The last journal id, batch and sequence that can be read from a journal, however damaged."""
+    values: list[bytes | int | None] = []
+    for query in ("SELECT id FROM journal", "SELECT max(number) FROM batch", "SELECT max(sequence) FROM event"):
+        try:
+            with contextlib.closing(open_to_read(path)) as connection:
+                row = connection.execute(query).fetchone()
+        except sqlite3.Error:
+            row = None
+        values.append(row[0] if row else None)
+    journal, batch, sequence = values
+    return LastKnown(
+        journal if isinstance(journal, bytes) else None,
+        batch if isinstance(batch, int) else None,
+        sequence if isinstance(sequence, int) else None,
+    )
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,133 @@
+"""Reading a journal's state from its file: the start path, and the way back after a failed commit.
+
+Checks what is cheap and matters most: header and tables, the chain's end, and every event of the open batch, whose
+root is yet to be signed.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from ledger_sync.proof.anchor import LedgerHead, anchor_hash, parse_anchor
+from ledger_sync.proof.cose import is_signed_by, parse
+from ledger_sync.proof.errors import ProofError
+from ledger_sync.proof.event import parse_event
+from ledger_sync.proof.merkle import leaf_hash, root_of_inclusion
+from ledger_sync.proof.names import issuer
+from ledger_sync.proof.receipt import parse_receipt
+
+from .errors import JournalCorruptError
+from .recall import DeviceRecall
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from edge.signer import Signer
+
+
+class EventRow(NamedTuple):
+    """A row of `event`."""
+
+    sequence: int
+    device: str
+    type: str
+    utc_us: int
+    statement: bytes
+    recall: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Where a journal stands."""
+
+    issuer: str
+    journal_id: bytes
+    first_open: int
+    next_batch: int
+    last_anchor_hash: bytes | None
+    ledger_seen: LedgerHead | None
+    counters: dict[str, int]
+    recalls: dict[str, DeviceRecall]
+    open_events: list[EventRow]
+
+
+def load(connection: sqlite3.Connection, path: Path, signer: Signer) -> Loaded:
+    """The journal's state. Raises JournalCorruptError, and sqlite3.OperationalError when the disk cannot be read."""
+    try:
+        return _load(connection, path, signer)
+    except sqlite3.OperationalError:
+        raise
+    except (sqlite3.DatabaseError, ProofError) as error:
+        raise JournalCorruptError(path, str(error)) from error
+
+
+def _load(connection: sqlite3.Connection, path: Path, signer: Signer) -> Loaded:
+    born = connection.execute("SELECT id, city, gateway FROM journal").fetchall()
+    if len(born) != 1:
+        raise JournalCorruptError(path, f"has {len(born)} births instead of one")
+    journal_id, city, gateway = born[0]
+    last = connection.execute(
+        "SELECT number, first_sequence, count, anchor FROM batch ORDER BY number DESC LIMIT 1"
+    ).fetchone()
+    first_open, next_batch, last_anchor_hash = 1, 1, None
+    if last:
+        number, first_sequence, count, anchor = last
+        claims = parse_anchor(anchor).claims
+        if (claims.batch, claims.first_sequence, claims.count) != (number, first_sequence, count):
+            raise JournalCorruptError(path, f"batch {number} contradicts its anchor")
+        first_open, next_batch, last_anchor_hash = first_sequence + count, number + 1, anchor_hash(anchor)
+    return Loaded(
+        issuer=issuer(city, gateway),
+        journal_id=journal_id,
+        first_open=first_open,
+        next_batch=next_batch,
+        last_anchor_hash=last_anchor_hash,
+        ledger_seen=_ledger_seen(connection),
+        counters=dict(connection.execute("SELECT id, counter FROM device")),
+        recalls=_recalls(connection),
+        open_events=_open_events(connection, path, first_open, signer),
+    )
+
+
+def _open_events(connection: sqlite3.Connection, path: Path, first: int, signer: Signer) -> list[EventRow]:
+    rows = connection.execute(
+        "SELECT sequence, device, type, utc_us, statement, recall FROM event WHERE sequence >= ? ORDER BY sequence",
+        (first,),
+    )
+    events = []
+    for expected, raw in enumerate(rows, first):
+        row = EventRow(*raw)
+        event, envelope = parse_event(row.statement), parse(row.statement)
+        if row.sequence != expected or (event.sequence, event.device, event.type) != (expected, row.device, row.type):
+            raise JournalCorruptError(path, f"event {expected} of the open batch is missing or altered")
+        if not is_signed_by(envelope, envelope.payload or b"", signer.public_key):
+            raise JournalCorruptError(path, f"event {expected} of the open batch is not signed by this gateway's key")
+        events.append(row)
+    return events
+
+
+def _recalls(connection: sqlite3.Connection) -> dict[str, DeviceRecall]:
+    recalls = {}
+    for (device,) in connection.execute("SELECT DISTINCT device FROM recall").fetchall():
+        recalls[device] = DeviceRecall()
+        recalls[device].restore(
+            connection.execute("SELECT batch, entries FROM recall WHERE device = ? ORDER BY batch DESC", (device,))
+        )
+    return recalls
+
+
+def _ledger_seen(connection: sqlite3.Connection) -> LedgerHead | None:
+    newest = connection.execute(
+        "SELECT anchor, receipt FROM batch WHERE receipt IS NOT NULL ORDER BY number DESC LIMIT 1"
+    ).fetchone()
+    return ledger_head(*newest) if newest else None
+
+
+def ledger_head(anchor: bytes, receipt: bytes) -> LedgerHead | None:
+    """The head of the ledger's log that a receipt leads to; None when its proof fits no tree. Raises ProofError."""
+    parsed = parse_receipt(receipt)
+    proof = parsed.proof
+    root = root_of_inclusion(leaf_hash(anchor), proof.index, proof.tree_size, proof.path)
+    return LedgerHead(parsed.tree_size, root, parsed.issued_at) if root else None
