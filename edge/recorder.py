@@ -162,7 +162,8 @@ class Recorder:
             group, stopping = self._gather(batch_since)
             if self._journal.open_count == 0:
                 batch_since = time.monotonic()
-            if stopping or time.monotonic() - batch_since >= self._limits.batch_age_max_s:
+            is_last = stopping and not self._queue
+            if is_last or time.monotonic() - batch_since >= self._limits.batch_age_max_s:
                 group.append(_Queued(Seal(), None, 0))
             batch_before = self._journal.position[1]
             if group:
@@ -170,7 +171,7 @@ class Recorder:
             if self._journal.position[1] != batch_before:
                 batch_since = time.monotonic()
                 self._call(self.sealed.set)
-            if stopping and not self._queue:
+            if is_last:
                 return
 
     def _gather(self, batch_since: float) -> tuple[list[_Queued], bool]:

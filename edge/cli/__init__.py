@@ -1,0 +1,87 @@
+"""The command line: `wayside VERB`. Each room here holds the verbs of one noun.
+
+Exit codes (DESIGN 11): 0 yes, done; 1 the content fails; 2 it could not be tried.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sqlite3
+import sys
+from importlib.metadata import version
+
+from edge.cli import broker, demo, gateway, journal, ledger, proof
+from edge.cli.exits import FAILS, NOT_TRIED, CannotTryError
+from edge.journal.errors import JournalCorruptError, JournalError
+from ledger_sync.city.errors import LedgerError
+from ledger_sync.proof.keyfile import KeyFileError
+from ledger_sync.proof.settings import SettingsError
+
+_DESCRIPTION = """Wayside: the kerb-side gateway. Reads city devices, signs each event, journals it, anchors
+batches to the city ledger, and proves single events offline."""
+
+_EXAMPLES = """examples:
+  wayside demo                                     the whole way in a minute, on this machine
+  wayside init --config gateway.toml               make the gateway's key (and a sample file)
+  wayside check --config gateway.toml              read and judge a configuration, touching nothing
+  wayside run --config gateway.toml                run the gateway until SIGTERM
+  wayside prove --config gateway.toml 42 -o event.cose
+  wayside verify event.cose --trust trust.toml
+
+exit codes: 0 yes, done; 1 the content fails; 2 it could not be tried"""
+
+_NOT_TRIED = (SettingsError, KeyFileError, JournalError, LedgerError, CannotTryError, OSError, sqlite3.Error)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="wayside",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"wayside {version('wayside')}")
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    for room in (demo, gateway, journal, proof, ledger, broker):
+        room.add_verbs(verbs)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one verb; returns the exit code. Whatever goes wrong is told in sentences on stderr, without a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has gone (`| head`); the interpreter must not meet the broken pipe again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    except BaseExceptionGroup as group:
+        return _tell(*_leaves(group))
+    except Exception as error:  # noqa: BLE001 - `_tell` raises again what it does not know
+        return _tell(error)
+    return code
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    leaves: list[BaseException] = []
+    for error in group.exceptions:
+        leaves += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return leaves
+
+
+def _tell(*errors: BaseException) -> int:
+    """Say what went wrong, in sentences. A defect of ours is raised again: its traceback is what mends it."""
+    for error in errors:
+        if not isinstance(error, _NOT_TRIED):
+            raise error
+        sys.stderr.write(f"wayside: {error}\n")
+    return FAILS if any(isinstance(error, JournalCorruptError) for error in errors) else NOT_TRIED

@@ -1,0 +1,44 @@
+"""Exit codes, output, and the options that verbs share."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+DONE, FAILS, NOT_TRIED = 0, 1, 2
+
+
+class CannotTryError(Exception):
+    """What was asked for could not be tried; the message names the place and the mend. Exit code 2."""
+
+
+def add_verb(
+    verbs: Any, name: str, run: Any, *, summary: str, example: str, config: str | None = None, json_output: bool = True
+) -> argparse.ArgumentParser:
+    """A verb with its help, an example in it, and its options `--config` and `--json`."""
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        name,
+        help=summary,
+        description=summary[0].upper() + summary[1:] + ".",
+        epilog=f"example:\n{example}\n\nexit codes: 0 yes, done; 1 the content fails; 2 it could not be tried",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    if config:
+        parser.add_argument("--config", type=Path, required=True, metavar="FILE", help=config)
+    if json_output:
+        parser.add_argument("--json", action="store_true", help="print JSON to stdout")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on a line of stdout."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+
+
+def print_line(line: str = "") -> None:
+    """One line on stdout."""
+    sys.stdout.write(line + "\n")

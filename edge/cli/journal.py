@@ -1,0 +1,206 @@
+"""`wayside journal stats|events|verify|export`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+from edge.cli.exits import DONE, FAILS, CannotTryError, add_verb, print_json, print_line
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from edge.journal.reader import EventSummary, JournalReader
+
+_CONFIG = "the gateway's configuration (gateway.toml)"
+
+
+def add_verbs(verbs: Any) -> None:
+    """Add this room's verbs."""
+    noun = verbs.add_parser("journal", help="look into, verify and export the journal")
+    journal = noun.add_subparsers(title="verbs", metavar="VERB", required=True)
+    add_verb(
+        journal,
+        "stats",
+        _stats,
+        summary="count events by state, type and device; bytes and ages",
+        example="  wayside journal stats --config gateway.toml --json",
+        config=_CONFIG,
+    )
+    add_verb(
+        journal,
+        "events",
+        _events,
+        summary="list all events, oldest journal first; works while the gateway runs",
+        example="  wayside journal events --config gateway.toml --json | tail -n 3",
+        config=_CONFIG,
+    )
+    add_verb(
+        journal,
+        "verify",
+        _verify,
+        summary="verify every signature, sequence, root, anchor chain and receipt",
+        example="  wayside journal verify --config gateway.toml",
+        config=_CONFIG,
+    )
+    export = add_verb(
+        journal,
+        "export",
+        _export,
+        summary="write the transparent statements of all receipted events; goes on where it was interrupted",
+        example="  wayside journal export --config gateway.toml statements/",
+        config=_CONFIG,
+    )
+    _add_directory(export)
+
+
+def _add_directory(parser: argparse.ArgumentParser) -> None:
+    from pathlib import Path
+
+    parser.add_argument("directory", type=Path, metavar="DIR", help="where <journal>/<batch>/<sequence>.cose go")
+
+
+def open_journals(config: Path) -> Iterator[JournalReader]:
+    """A reader for each journal of a gateway, oldest first. Raises CannotTryError when there is none."""
+    from edge.config import load_gateway_place
+    from edge.journal.files import journals
+    from edge.journal.reader import JournalReader
+
+    place = load_gateway_place(config)
+    paths = journals(place.data_dir)
+    if not paths:
+        raise CannotTryError(f"{place.data_dir}: there is no journal yet; `wayside run --config {config}` makes it")
+    for path in paths:
+        with JournalReader(path) as reader:
+            yield reader
+
+
+def _events(options: argparse.Namespace) -> int:
+    for reader in open_journals(options.config):
+        for summary in reader.events():
+            row = _event_row(reader, summary)
+            if options.json:
+                print_json(row)
+            else:
+                print_line(_event_line(row))
+    return DONE
+
+
+def _event_line(row: dict[str, Any]) -> str:
+    place = f"{row['sequence']:>8} {row['time']} {row['device']:<16} {row['type']:<18}"
+    return f"{place} {row['batch'] or '-':>6} {row['state']}"
+
+
+def _event_row(reader: JournalReader, summary: EventSummary) -> dict[str, Any]:
+    from edge.journal.errors import JournalCorruptError
+    from ledger_sync.proof.errors import ProofError
+    from ledger_sync.proof.event import parse_event
+    from ledger_sync.proof.report import data_to_json, utc_us_text
+
+    try:
+        event = parse_event(summary.statement)
+    except ProofError as error:
+        raise JournalCorruptError(reader.path, f"event {summary.sequence} {error}") from error
+    return {
+        "journal": reader.id.hex(),
+        "sequence": summary.sequence,
+        "device": event.device,
+        "type": event.type,
+        "time": utc_us_text(event.stamp.utc_us),
+        "data": data_to_json(event.data),
+        "batch": summary.batch,
+        "state": summary.state,
+    }
+
+
+def _stats(options: argparse.Namespace) -> int:
+    from edge.journal.stats import journal_stats
+
+    rows = [journal_stats(reader) for reader in open_journals(options.config)]
+    if options.json:
+        print_json({"journals": rows})
+        return DONE
+    for row in rows:
+        print_line(f"journal {row['journal']}  {row['events']} events, {row['bytes']} bytes")
+        for column in ("by_state", "by_type", "by_device"):
+            counts = ", ".join(f"{name} {count}" for name, count in row[column].items()) or "none"
+            print_line(f"  {column.removeprefix('by_'):<8}{counts}")
+        waiting = f"{row['batches_waiting']} of {row['batches']} batches without a receipt"
+        age = row["oldest_waiting_age_s"]
+        print_line(f"  batches {waiting}{'' if age is None else f', the oldest sealed {age} s ago'}")
+    return DONE
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from edge.config import load_gateway_config
+    from edge.journal.verify import JournalRefutedError, verify_journal
+    from ledger_sync.proof.keyfile import load_key
+
+    config = load_gateway_config(options.config)
+    public_key = load_key(config.place.key_path).public_key
+    verified = []
+    for reader in open_journals(options.config):
+        with _Progress("verified to event") as progress:
+            try:
+                verdict = verify_journal(reader, public_key, config.ledgers, progress)
+            except JournalRefutedError as error:
+                if options.json:
+                    print_json({"verified": False, "journal": reader.id.hex(), "sentence": str(error)})
+                else:
+                    print_line(f"{reader.path}: does not verify: {error}")
+                return FAILS
+        verified.append(
+            {
+                "journal": reader.id.hex(),
+                "events": verdict.events,
+                "batches": verdict.batches,
+                "receipts": verdict.receipts,
+            }
+        )
+    if options.json:
+        print_json({"verified": True, "journals": verified})
+        return DONE
+    for row in verified:
+        counts = f"{row['events']} events, {row['batches']} batches, {row['receipts']} receipts"
+        print_line(f"journal {row['journal']} verifies: {counts}")
+    return DONE
+
+
+def _export(options: argparse.Namespace) -> int:
+    from edge.journal.export import export_journal
+
+    written = kept = 0
+    for reader in open_journals(options.config):
+        with _Progress("written to event") as progress:
+            new, old = export_journal(reader, options.directory, progress)
+        written, kept = written + new, kept + old
+    if options.json:
+        print_json({"written": written, "kept": kept, "directory": str(options.directory)})
+    else:
+        print_line(f"{options.directory}: {written} transparent statements written, {kept} were there")
+    return DONE
+
+
+class _Progress:
+    """A counter on stderr, where that is a terminal; at most four times a second."""
+
+    def __init__(self, words: str) -> None:
+        self._words = words
+        self._shown_at = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._shown_at:
+            sys.stderr.write("\n")
+
+    def __call__(self, number: int) -> None:
+        now = time.monotonic()
+        if sys.stderr.isatty() and now - self._shown_at >= 0.25:  # noqa: PLR2004
+            self._shown_at = now
+            sys.stderr.write(f"\r{self._words} {number} ")
+            sys.stderr.flush()

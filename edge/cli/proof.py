@@ -1,0 +1,84 @@
+"""`wayside prove` and `wayside verify`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edge.cli.exits import DONE, CannotTryError, add_verb, print_json, print_line
+
+if TYPE_CHECKING:
+    import argparse
+
+    from edge.journal.reader import JournalReader
+
+
+def add_verbs(verbs: Any) -> None:
+    """Add this room's verbs."""
+    prove = add_verb(
+        verbs,
+        "prove",
+        _prove,
+        summary="write one event's transparent statement: all that is needed to check it offline",
+        example="  wayside prove --config gateway.toml 42 -o event.cose",
+        config="the gateway's configuration (gateway.toml)",
+    )
+    prove.add_argument("sequence", type=int, metavar="SEQUENCE", help="the event's sequence")
+    prove.add_argument("--journal", metavar="HEX", help="its journal (32 hex digits); the current one if not named")
+    prove.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="where to write it")
+    verify = add_verb(
+        verbs,
+        "verify",
+        _verify,
+        summary="check a transparent statement offline: who, what, when, in that order, anchored",
+        example="  wayside verify event.cose --trust trust.toml",
+    )
+    verify.add_argument("file", type=Path, metavar="FILE", help="the transparent statement (.cose)")
+    verify.add_argument("--trust", type=Path, required=True, metavar="FILE", help="whose signatures count (trust.toml)")
+
+
+def _prove(options: argparse.Namespace) -> int:
+    from edge.prove import NotProvableError, prove
+
+    with _journal(options.config, options.journal) as reader:
+        try:
+            statement = prove(reader, options.sequence)
+        except NotProvableError as error:
+            raise CannotTryError(str(error)) from error
+        journal = reader.id.hex()
+    draft = options.output.with_name(f".{options.output.name}.part")
+    draft.write_bytes(statement)
+    os.replace(draft, options.output)  # noqa: PTH105 - Path.replace says the same less clearly
+    if options.json:
+        told = {"journal": journal, "sequence": options.sequence, "file": str(options.output), "bytes": len(statement)}
+        print_json(told)
+    else:
+        print_line(
+            f"{options.output}: {len(statement)} bytes; check it with `wayside verify {options.output} --trust ...`"
+        )
+    return DONE
+
+
+def _journal(config: Path, journal: str | None) -> JournalReader:
+    from edge.config import load_gateway_place
+    from edge.journal.files import current_journal, journals
+    from edge.journal.reader import JournalReader
+
+    data_dir = load_gateway_place(config).data_dir
+    if journal is None:
+        return JournalReader(current_journal(data_dir))
+    known = []
+    for path in journals(data_dir):
+        reader = JournalReader(path)
+        known.append(reader.id.hex())
+        if reader.id.hex() == journal:
+            return reader
+        reader.close()
+    raise CannotTryError(f"{data_dir}: has no journal {journal!r}; there are: {', '.join(known) or 'none'}")
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from ledger_sync.proof.__main__ import verify_to_stdout
+
+    return verify_to_stdout(options.file, options.trust, json_wanted=options.json)

@@ -1,0 +1,49 @@
+"""The commented files that `init` writes where there is none."""
+
+GATEWAY_TOML = """\
+# The gateway's configuration. `wayside check --config` judges it, touching nothing.
+city = "demo"                        # a domain name or label
+gateway = "gw-1"                     # a-z, 0-9 and hyphen; also the MQTT client id
+data_dir = "var"                     # identity and journal; relative to this file
+# heartbeat_s = 300
+
+[broker]
+url = "mqtt://127.0.0.1:1883"
+
+# Whose receipts count: what `wayside ledger init` prints.
+# [[ledger]]
+# id = "ledger-1"
+# public_key = "..."
+
+# [batch]
+# count_max = 10000
+# age_max_s = 60
+
+# [journal]
+# commit_count_max = 512
+# commit_age_max_ms = 50
+# size_max_mb = 2048
+
+# [health]
+# interval_s = 30
+
+# [[device]]
+# id = "meter-1"
+# driver = "dsmr"                    # dsmr, sml, jsonl; the driver's own keys follow
+# port = "/dev/serial/by-id/usb-..."
+"""
+
+LEDGER_TOML = """\
+# The city ledger's configuration.
+city = "demo"                        # a domain name or label
+id = "ledger-1"
+data_dir = "var-ledger"              # identity and log; relative to this file
+
+[broker]
+url = "mqtt://127.0.0.1:1883"
+
+# One table a gateway's key: what `wayside init` prints.
+# [[gateway]]
+# id = "gw-1"
+# public_key = "..."
+"""

@@ -1,0 +1,49 @@
+"""From journal rows to transparent statements: what `prove` and `export` hand over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ledger_sync.proof.merkle import Tree, leaf_hash
+from ledger_sync.proof.receipt import proof_of
+from ledger_sync.proof.transparent import assemble
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from edge.journal.reader import Batch, JournalReader
+
+
+class NotProvableError(Exception):
+    """There is no such event, or no receipt for it yet. The message says which, and what to do."""
+
+
+def prove(reader: JournalReader, sequence: int) -> bytes:
+    """The transparent statement of one event. Raises NotProvableError, JournalCorruptError."""
+    statement = reader.statement(sequence)
+    if statement is None:
+        raise NotProvableError(
+            f"journal {reader.id.hex()} has no event {sequence}; `wayside journal events` lists them"
+        )
+    batch = reader.batch_of(sequence)
+    if batch is None or batch.receipt is None:
+        state = batch.state if batch else "open"
+        raise NotProvableError(
+            f"event {sequence} has no receipt yet (its batch is {state}); `wayside journal events` shows when it has"
+        )
+    leaves = [leaf_hash(one) for _, one in reader.statements(batch.first_sequence, batch.count)]
+    return _transparent(batch, Tree(leaves), sequence, statement)
+
+
+def prove_batch(reader: JournalReader, batch: Batch) -> Iterator[tuple[int, bytes]]:
+    """(sequence, transparent statement) of each event of a receipted batch. Raises JournalCorruptError."""
+    reader.check_batch(batch)
+    tree = Tree([leaf_hash(one) for _, one in reader.statements(batch.first_sequence, batch.count)])
+    for sequence, statement in reader.statements(batch.first_sequence, batch.count):
+        yield sequence, _transparent(batch, tree, sequence, statement)
+
+
+def _transparent(batch: Batch, tree: Tree, sequence: int, statement: bytes) -> bytes:
+    index = sequence - batch.first_sequence
+    proof = proof_of(index, tree.size, tree.inclusion_path(index))
+    return assemble(statement, batch.anchor, proof, batch.receipt or b"")
