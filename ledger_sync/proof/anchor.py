@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from .cose import IAT, ISS, SUB, Role, Sign1, parse, parse_header, protected_header, sign1
+from .cose import IAT, ISS, SUB, UTC_US_MAX, Role, Sign1, is_issue_time, parse, parse_header, protected_header, sign1
 from .errors import MalformedError
 from .merkle import HASH_BYTES
 from .names import JOURNAL_ID_BYTES, parse_issuer
@@ -114,17 +114,21 @@ def anchor_of(envelope: Sign1) -> Anchor:
 def _claims(issuer: str, claims: Mapping[int, Any]) -> AnchorClaims:
     if not claims.keys() >= _REQUIRED or claims.keys() - _REQUIRED - _OPTIONAL:
         raise MalformedError("an anchor has claims missing, or claims that it should not have")
-    batch, previous = claims[BATCH], claims.get(PREVIOUS)
-    numbers = [claims[key] for key in (IAT, BATCH, COUNT, FIRST, GAPS)]
-    if any(type(one) is not int for one in numbers) or min(numbers[1:4]) < 1 or claims[GAPS] < 0:
-        raise MalformedError("an anchor's iat, batch, count, first sequence or gaps is no integer in range")
-    if (previous is None) != (batch == 1):
+    numbers = batch, count, first_sequence, gaps = [claims[key] for key in (BATCH, COUNT, FIRST, GAPS)]
+    if any(type(one) is not int for one in numbers) or min(numbers[:3]) < 1 or not 0 <= gaps <= count:
+        raise MalformedError("an anchor's batch, count, first sequence or gaps is no integer in range")
+    if not is_issue_time(claims[IAT]):
+        raise MalformedError("an anchor's iat is no time in UTC s")
+    if (PREVIOUS not in claims) != (batch == 1):
         raise MalformedError("an anchor names its previous anchor, except in batch 1")
     _octets(claims[JOURNAL], JOURNAL_ID_BYTES, "journal id")
-    if previous is not None:
+    previous = claims.get(PREVIOUS)
+    if PREVIOUS in claims:
         _octets(previous, HASH_BYTES, "previous anchor")
     match claims[TIMES]:
-        case [time_min_us, time_max_us] if type(time_min_us) is type(time_max_us) is int and time_min_us <= time_max_us:
+        case [time_min_us, time_max_us] if (
+            type(time_min_us) is type(time_max_us) is int and 0 <= time_min_us <= time_max_us <= UTC_US_MAX
+        ):
             pass
         case _:
             raise MalformedError("an anchor's times are [smallest, largest] in UTC µs")
@@ -134,11 +138,11 @@ def _claims(issuer: str, claims: Mapping[int, Any]) -> AnchorClaims:
         journal=claims[JOURNAL],
         batch=batch,
         previous=previous,
-        count=claims[COUNT],
-        first_sequence=claims[FIRST],
+        count=count,
+        first_sequence=first_sequence,
         time_min_us=time_min_us,
         time_max_us=time_max_us,
-        gaps=claims[GAPS],
+        gaps=gaps,
         ledger_seen=_ledger_seen(claims),
     )
 
@@ -153,7 +157,7 @@ def _ledger_seen(claims: Mapping[int, Any]) -> LedgerHead | None:
         return None
     match claims[LEDGER_SEEN]:
         case [tree_size, bytes(root), issued_at] if (
-            type(tree_size) is type(issued_at) is int and tree_size > 0 and len(root) == HASH_BYTES
+            type(tree_size) is int and tree_size > 0 and len(root) == HASH_BYTES and is_issue_time(issued_at)
         ):
             return LedgerHead(tree_size, root, issued_at)
     raise MalformedError("an anchor's newest ledger receipt is [tree size, 32-byte root, iat]")

@@ -1,7 +1,8 @@
 """Strict deterministic CBOR (RFC 8949 section 4.2.1), the subset that Wayside signs.
 
 Values: None, bool, int (64 bit), bytes, str, Decimal (tag 4), list, dict. Map keys are integers or text, never both,
-in bytewise order of their encodings. No floats, no indefinite lengths, no other tags.
+in bytewise order of their encodings. No floats, no indefinite lengths, no other tags. Whatever the bytes or the value,
+nothing but CborError is raised.
 """
 
 from __future__ import annotations
@@ -16,24 +17,25 @@ DEPTH_MAX = 8
 SIZE_MAX = 65_536
 EXPONENT_MIN = -18
 INT64_MAX = (1 << 63) - 1
-_UINT64_MAX = (1 << 64) - 1
 _INT64_MIN = -(1 << 63)
+_DIGITS_MAX = 19  # of an int64
 
 _UINT, _NINT, _BYTES, _TEXT, _ARRAY, _MAP, _TAG = range(7)
 _TAG_DECIMAL = 0xC4
 _SIMPLE = {0xF4: False, 0xF5: True, 0xF6: None}
 # A head's additional information: below 24 the argument itself, then how many bytes follow (RFC 8949 section 3).
 _ARGUMENT_BYTES = {24: 1, 25: 2, 26: 4, 27: 8}
+_ARGUMENT_MIN = {1: 24, 2: 1 << 8, 4: 1 << 16, 8: 1 << 32}
 
 
 def head(major: int, argument: int) -> bytes:
-    """The shortest head of a data item: major type and argument."""
-    if argument < 24:  # noqa: PLR2004
+    """The shortest head of a data item: major type and argument. Raises CborError for what is not unsigned 64 bit."""
+    if 0 <= argument < 24:  # noqa: PLR2004 - RFC 8949 section 3
         return bytes((major << 5 | argument,))
     for info, size in _ARGUMENT_BYTES.items():
-        if argument < 1 << (8 * size):
+        if 0 <= argument < 1 << (8 * size):
             return bytes((major << 5 | info,)) + argument.to_bytes(size, "big")
-    raise CborError(f"{argument} is over 64 bits", 0)
+    raise CborError("an integer outside 64 bits has no encoding here", 0)
 
 
 def byte_string(value: bytes) -> bytes:
@@ -43,6 +45,10 @@ def byte_string(value: bytes) -> bytes:
 
 def encode(value: Any) -> bytes:
     """The one encoding of `value`. Raises CborError for what the profile does not have (a float, say)."""
+    return _encode(value, DEPTH_MAX)
+
+
+def _encode(value: Any, depth: int) -> bytes:
     if value is None or isinstance(value, bool):
         return b"\xf6" if value is None else b"\xf5" if value else b"\xf4"
     if isinstance(value, int):
@@ -51,13 +57,15 @@ def encode(value: Any) -> bytes:
         return head(_BYTES, len(value)) + value
     if isinstance(value, str):
         return _encode_text(value)
+    if depth == 0:
+        raise CborError(f"nested deeper than {DEPTH_MAX}", 0)
     if isinstance(value, Decimal):
         mantissa, exponent = decimal_fraction(value)
         return b"\xc4\x82" + encode(exponent) + encode(mantissa)
     if isinstance(value, list | tuple):
-        return head(_ARRAY, len(value)) + b"".join(map(encode, value))
+        return head(_ARRAY, len(value)) + b"".join([_encode(one, depth - 1) for one in value])
     if isinstance(value, dict):
-        return _encode_map(value)
+        return _encode_map(value, depth - 1)
     raise CborError(f"a {type(value).__name__} has no encoding here", 0)
 
 
@@ -69,24 +77,26 @@ def _encode_text(value: str) -> bytes:
     return head(_TEXT, len(raw)) + raw
 
 
-def _encode_map(value: dict[Any, Any]) -> bytes:
+def _encode_map(value: dict[Any, Any], depth: int) -> bytes:
     kinds = {type(key) for key in value}
     if kinds - {int} and kinds - {str}:
         raise CborError("a map's keys must be all integers or all text", 0)
-    members = sorted((encode(key), encode(member)) for key, member in value.items())
+    members = sorted((_encode(key, 0), _encode(member, depth)) for key, member in value.items())
     return head(_MAP, len(members)) + b"".join(key + member for key, member in members)
 
 
 def decimal_fraction(value: Decimal) -> tuple[int, int]:
-    """(mantissa, exponent) of a decimal, trailing zeros kept; a positive exponent is multiplied out.
+    """(mantissa, exponent) of a decimal, trailing zeros kept.
 
-    Raises CborError for NaN, infinity, an exponent under -18 or a mantissa over int64.
+    The mantissa is an integer, so two spellings of a number are not kept: a positive exponent is multiplied out
+    (5E+3 is 5000), and a negative zero is zero (-0.00 is 0.00). Raises CborError for NaN, infinity, an exponent
+    under -18 or a mantissa over int64.
     """
     sign, digits, exponent = value.as_tuple()
     if not isinstance(exponent, int):
         raise CborError(f"{value} is not a number", 0)
-    if not EXPONENT_MIN <= exponent <= EXPONENT_MIN * -1:
-        raise CborError(f"{value} has an exponent outside {EXPONENT_MIN} to 0", 0)
+    if not EXPONENT_MIN <= exponent <= -EXPONENT_MIN or len(digits) > _DIGITS_MAX:
+        raise CborError(f"a decimal of {len(digits)} digits and exponent {exponent} is out of range", 0)
     mantissa = int("".join(map(str, digits)))
     if exponent > 0:
         mantissa, exponent = mantissa * 10**exponent, 0
@@ -94,6 +104,11 @@ def decimal_fraction(value: Decimal) -> tuple[int, int]:
     if not _INT64_MIN <= mantissa <= INT64_MAX:
         raise CborError(f"{value} has more than 64 bits of digits", 0)
     return mantissa, exponent
+
+
+def of_fraction(mantissa: int, exponent: int) -> Decimal:
+    """The decimal `mantissa` times ten to the `exponent`, both in the range of `decimal_fraction`; exact."""
+    return Decimal(mantissa).scaleb(exponent, _EXACT)
 
 
 def decode(data: bytes, *, size_max: int = SIZE_MAX) -> Any:
@@ -114,7 +129,7 @@ def _item(data: bytes, start: int, depth: int) -> tuple[Any, int]:
     major, info = initial >> 5, initial & 31
     if major > _MAP:
         return _tag_or_simple(data, start, initial, depth)
-    argument, position = _argument(data, start, info) if info > 23 else (info, start + 1)  # noqa: PLR2004
+    argument, position = (info, start + 1) if info < 24 else _argument(data, start, info)  # noqa: PLR2004
     if major == _UINT:
         return argument, position
     if major == _NINT:
@@ -139,8 +154,8 @@ def _argument(data: bytes, start: int, info: int) -> tuple[int, int]:
     end = start + 1 + size
     if end > len(data):
         raise CborError("ends too early", start)
-    argument = int.from_bytes(data[start + 1 : end], "big")
-    if argument < (24 if size == 1 else 1 << (4 * size)):
+    argument = data[start + 1] if size == 1 else int.from_bytes(data[start + 1 : end], "big")
+    if argument < _ARGUMENT_MIN[size]:
         raise CborError("a length or number that is not in its shortest form", start)
     return argument, end
 
@@ -183,16 +198,20 @@ def _tag_or_simple(data: bytes, start: int, initial: int, depth: int) -> tuple[A
     if initial != _TAG_DECIMAL:
         kind = "a tag" if initial >> 5 == _TAG else "a float or simple value"
         raise CborError(f"{kind} that this format does not have", start)
-    pair, end = _item(data, start + 1, depth)
-    match pair:
-        case [int(exponent), int(mantissa)] if (
-            type(exponent) is int
-            and type(mantissa) is int
-            and EXPONENT_MIN <= exponent <= 0
-            and _INT64_MIN <= mantissa <= INT64_MAX
-        ):
-            return Decimal(mantissa).scaleb(exponent, _EXACT), end
-    raise CborError("a decimal fraction out of range", start)
+    if data[start + 1 : start + 2] != b"\x82" or depth == 0:
+        raise CborError("a decimal fraction that is not an array of two integers, or is nested too deep", start)
+    exponent, position = _integer(data, start + 2)
+    mantissa, end = _integer(data, position)
+    if not (EXPONENT_MIN <= exponent <= 0 and _INT64_MIN <= mantissa <= INT64_MAX):
+        raise CborError("a decimal fraction out of range", start)
+    return of_fraction(mantissa, exponent), end
+
+
+def _integer(data: bytes, start: int) -> tuple[int, int]:
+    value, end = _item(data, start, 0)
+    if type(value) is not int:
+        raise CborError("a decimal fraction whose parts are not integers", start)
+    return value, end
 
 
 # The caller's context might round; 19 digits with an exponent of -18 never need to.

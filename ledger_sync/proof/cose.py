@@ -7,11 +7,12 @@ its typ is checked before anything else of it is believed.
 from __future__ import annotations
 
 import enum
+import functools
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
-from nacl.bindings import crypto_sign, crypto_sign_open
+from nacl.bindings import crypto_sign_open
 from nacl.exceptions import BadSignatureError
 
 from . import cbor
@@ -31,6 +32,9 @@ CBOR_CONTENT_FORMAT = 60
 KID_BYTES = 8
 SIGNATURE_BYTES = 64
 PUBLIC_KEY_BYTES = 32
+UNIX_SECONDS_MAX = 253_402_300_799
+"""The end of the year 9999, RFC 3339's last: no claim of time goes beyond it, so that every one can be printed."""
+UTC_US_MAX = UNIX_SECONDS_MAX * 1_000_000 + 999_999
 
 _TAG_ARRAY4 = b"\xd2\x84"
 _SIGNATURE1 = b"\x84\x6aSignature1"
@@ -95,8 +99,9 @@ def protected_header(role: Role, kid: bytes, claims: Mapping[int, Any]) -> bytes
     return cbor.encode({**_constant_labels(role), KID: kid, CWT_CLAIMS: dict(claims)})
 
 
-def _constant_labels(role: Role) -> dict[int, Any]:
-    labels: dict[int, Any] = {ALG: EDDSA, TYP: role.value}
+@functools.cache
+def _constant_labels(role: Role) -> Mapping[int, int | str]:
+    labels: dict[int, int | str] = {ALG: EDDSA, TYP: role.value}
     if role is Role.EVENT:
         labels[CONTENT_TYPE] = CBOR_CONTENT_FORMAT
     if role in (Role.ANCHOR, Role.RECEIPT):
@@ -127,10 +132,18 @@ def parse_header(protected: bytes, role: Role) -> Header:
     iss, sub = claims.get(ISS), claims.get(SUB)
     if not isinstance(iss, str) or not isinstance(sub, str) or any(not isinstance(key, int) for key in claims):
         raise MalformedError("needs text iss (1) and sub (2) among its claims, and integer claim labels only")
-    # One comparison covers alg, content type, vds, typ and every label that should not be there; True equals 1.
-    if header != {**_constant_labels(role), KID: kid, CWT_CLAIMS: claims} or header.get(VDS) is True:
+    constant = _constant_labels(role)
+    # The labels there must be and no others; types as well, as True and Decimal(1) equal 1.
+    if len(header) != len(constant) + 2 or any(
+        header.get(label) != value or type(header[label]) is not type(value) for label, value in constant.items()
+    ):
         raise MalformedError(f"has protected headers that are not those of {role.value}")
     return Header(kid, iss, sub, claims)
+
+
+def is_issue_time(value: Any) -> TypeGuard[int]:
+    """Whether a claim's value can be an iat (6): UTC seconds from 1970 to 9999, an integer."""
+    return type(value) is int and 0 <= value <= UNIX_SECONDS_MAX
 
 
 def to_be_signed(protected: bytes, payload: bytes) -> bytes:
@@ -146,23 +159,25 @@ def sign1(protected: bytes, payload: bytes, sign: Callable[[bytes], bytes]) -> S
 class Envelope:
     """Signs many payloads under one protected header, with everything constant made once (the hot path)."""
 
-    __slots__ = ("_secret_key", "_statement_prefix", "_to_be_signed_prefix")
+    __slots__ = ("_sign", "_statement_prefix", "_to_be_signed_prefix")
 
-    def __init__(self, protected: bytes, secret_key: bytes) -> None:
-        """`secret_key` is libsodium's 64 bytes: seed and public key."""
+    def __init__(self, protected: bytes, sign: Callable[[bytes], bytes]) -> None:
+        """`sign` gives the 64-byte signature of the bytes to be signed."""
         self._to_be_signed_prefix = _SIGNATURE1 + cbor.byte_string(protected) + b"\x40"
         self._statement_prefix = _TAG_ARRAY4 + cbor.byte_string(protected) + b"\xa0"
-        self._secret_key = secret_key
+        self._sign = sign
 
     def seal(self, payload: bytes) -> bytes:
         """The tagged COSE_Sign1 over `payload`."""
         body = cbor.byte_string(payload)
-        signature: bytes = crypto_sign(self._to_be_signed_prefix + body, self._secret_key)[:SIGNATURE_BYTES]
+        signature = self._sign(self._to_be_signed_prefix + body)
         return b"".join((self._statement_prefix, body, _SIGNATURE_HEAD, signature))
 
 
 def is_signed_by(envelope: Sign1, payload: bytes, public_key: bytes) -> bool:
     """Whether the signature over `payload` is that of `public_key`, by libsodium's acceptance rule."""
+    if len(public_key) != PUBLIC_KEY_BYTES:  # the binding does not look, and libsodium would read beyond it
+        return False
     try:
         crypto_sign_open(envelope.signature + to_be_signed(envelope.protected, payload), public_key)
     except BadSignatureError:
@@ -175,6 +190,7 @@ def thumbprint(public_key: bytes) -> bytes:
     return sha256(cbor.encode({1: 1, -1: 6, -2: public_key})).digest()
 
 
+@functools.lru_cache(maxsize=1024)
 def key_id(public_key: bytes) -> bytes:
     """The kid of a key: the first 8 bytes of its thumbprint. A hint, never an identity."""
     return thumbprint(public_key)[:KID_BYTES]

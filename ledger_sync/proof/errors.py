@@ -3,8 +3,11 @@
 ProofError                 something is wrong with a proof, a statement or a receipt
 ├── CborError              bytes that are not strict deterministic CBOR (offset)
 ├── MalformedError         CBOR, but not the structure that its role prescribes
+│   └── RoleError          signed for another role
 ├── SchemaError            event data that its type does not allow (field)
 └── RefusedError           a check of `verify` failed (reason)
+
+UnreadableError (OSError)  a proof's file could not be read: nothing is said about its content
 """
 
 from __future__ import annotations
@@ -54,14 +57,18 @@ class Reason(enum.StrEnum):
     SEQUENCE_MISMATCH = "sequence-mismatch"
     COUNT_MISMATCH = "count-mismatch"
     INCLUSION = "inclusion"
-    ANCHOR_SIGNATURE = "anchor-signature"
     EVENT_SIGNATURE = "event-signature"
+    ANCHOR_SIGNATURE = "anchor-signature"
     UNTRUSTED_LEDGER = "untrusted-ledger"
     TREE_SIZE_MISMATCH = "tree-size-mismatch"
     LEDGER_INCLUSION = "ledger-inclusion"
     LEDGER_SIGNATURE = "ledger-signature"
     KEY_REVOKED = "key-revoked"
     KEY_OUT_OF_RANGE = "key-out-of-range"
+
+
+class UnreadableError(OSError):
+    """A proof's file could not be read. The message names the file and says why."""
 
 
 class RefusedError(ProofError):

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import cbor2
 
 from . import cbor
-from .cose import Role, Sign1, parse, parse_header
+from .cose import ISS, SUB, UTC_US_MAX, Role, Sign1, parse, parse_header
 from .errors import MalformedError, SchemaError
-from .event_types import SETTLING_DATA_BYTES_MAX, EventType, event_type
+from .event_types import (
+    EVENT_TYPES,
+    SETTLING_DATA_BYTES_MAX,
+    SETTLING_STATEMENT_BYTES_MAX,
+    STATEMENT_BYTES_MAX,
+    EventType,
+)
+from .merkle import HASH_BYTES
 from .names import JOURNAL_ID_BYTES, id_problem, parse_issuer
 
 if TYPE_CHECKING:
@@ -32,9 +40,17 @@ BOOT_ID_BYTES = 16
     PASSPORT,
     ORIGIN,
 ) = range(1, 14)
-_REQUIRED = frozenset(range(1, 14)) - {EVIDENCE, PASSPORT}
+_FIELDS = frozenset(range(1, 14))
+_REQUIRED = _FIELDS - {EVIDENCE, PASSPORT}
+_ORIGINS = range(4)
+_REST_BYTES_MIN = 60  # of a payload, without its data
+_TYPE_NAME = re.compile(r"(?=.{3,32}\Z)[a-z0-9_]+(?:\.[a-z0-9_]+)+")
+
+CLOCK_SOURCE_BYTES_MAX = 10
+"""The most that keeps any `meter.reading` and `fare.tap` with data of 300 bytes in a statement of 640."""
 
 CLOCK_UNSYNCED, CLOCK_HOLDOVER, CLOCK_SYNCED = _CLOCK_STATES = 0, 1, 2
+_CLOCK_KEYS = {1, 2, 3, 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +94,22 @@ def encode_data(row: EventType, data: Mapping[str, Any]) -> bytes:
 
 
 class PayloadEncoder:
-    """Makes event payloads of one journal; everything that stays the same is encoded once (the hot path)."""
+    """Makes event payloads of one journal; everything that stays the same is encoded once (the hot path).
+
+    What is encoded here is what `parse_event` reads, if the numbers are in range: raises CborError for negative ones.
+    """
 
     def __init__(self, journal: bytes) -> None:
         self._journal = b"\x02" + cbor.byte_string(journal)
-        self._clock: tuple[bytes, ClockState | None, bytes] = (b"", None, b"")
+        self._clock: tuple[ClockState | None, bytes] = (None, b"")
         self._types: dict[str, bytes] = {}
 
     def encode(self, sequence: int, counter: int, stamp: Stamp, row: EventType, data: bytes, origin: int) -> bytes:
         """The payload of one event; `data` is what `encode_data` gave."""
-        boot_id, clock, boot_and_clock = self._clock
-        if clock is not stamp.clock or boot_id != stamp.boot_id:
-            boot_and_clock = cbor.encode(stamp.clock.as_map())
-            self._clock = (stamp.boot_id, stamp.clock, boot_and_clock)
+        known, clock = self._clock
+        if known is not stamp.clock:
+            clock = b"\x07" + cbor.encode(stamp.clock.as_map())
+            self._clock = (stamp.clock, clock)
         kind = self._types.get(row.name)
         if kind is None:
             kind = self._types[row.name] = (
@@ -104,13 +123,12 @@ class PayloadEncoder:
             b"\x03",
             head(0, counter),
             b"\x04",
-            cbor.encode(stamp.utc_us),
-            b"\x05\x50",
-            stamp.boot_id,
+            head(0, stamp.utc_us),
+            b"\x05",
+            cbor.byte_string(stamp.boot_id),
             b"\x06",
             head(0, stamp.boottime_us),
-            b"\x07",
-            boot_and_clock,
+            clock,
             kind,
             data,
             b"\x0d",
@@ -141,22 +159,29 @@ class Event:
 
 def parse_event(statement: bytes) -> Event:
     """The event in a statement's bytes. Raises CborError or MalformedError; the signature is not checked here."""
-    return event_of(parse(statement))
+    envelope = parse(statement)
+    if envelope.unprotected:
+        raise MalformedError("an event's statement has an empty unprotected header")
+    return event_of(envelope)
 
 
 def event_of(envelope: Sign1) -> Event:
     """The event in an envelope. Raises CborError or MalformedError; the signature is not checked here."""
     header = parse_header(envelope.protected, Role.EVENT)
     city, gateway = parse_issuer(header.iss)
-    if set(header.claims) != {1, 2} or id_problem(header.sub) or envelope.payload is None:
+    if header.claims.keys() != {ISS, SUB} or id_problem(header.sub) or envelope.payload is None:
         raise MalformedError("an event needs an attached payload, a device id as sub, and no other claims")
     fields = cbor.decode(envelope.payload)
-    if not isinstance(fields, dict) or not fields.keys() >= _REQUIRED or set(fields) - set(range(1, 14)):
+    if not isinstance(fields, dict) or not _REQUIRED <= fields.keys() <= _FIELDS:
         raise MalformedError("an event's payload needs its fields 1 to 10 and 13, and no others than 1 to 13")
-    numbers = [fields[key] for key in (SEQUENCE, COUNTER, UTC, BOOTTIME, VERSION, ORIGIN)]
-    if any(type(one) is not int for one in numbers) or min(numbers[:2]) < 1 or not 0 <= fields[ORIGIN] <= 3:  # noqa: PLR2004
+    numbers = [fields[key] for key in (SEQUENCE, COUNTER, VERSION, UTC, BOOTTIME, ORIGIN)]
+    if any(type(one) is not int for one in numbers) or min(numbers[:3]) < 1 or min(numbers) < 0:
         raise MalformedError("an event's sequence, counter, times, version or origin is no integer in range")
+    if fields[UTC] > UTC_US_MAX or fields[ORIGIN] not in _ORIGINS:
+        raise MalformedError("an event's time (4) is after the year 9999, or its origin (13) is none of 0 to 3")
     stamp = Stamp(fields[UTC], _octets(fields[BOOT], BOOT_ID_BYTES), fields[BOOTTIME], _clock(fields[CLOCK]))
+    name = _type_name(fields[TYPE])
+    _check_size(name, envelope)
     return Event(
         city=city,
         gateway=gateway,
@@ -166,10 +191,10 @@ def event_of(envelope: Sign1) -> Event:
         journal=_octets(fields[JOURNAL], JOURNAL_ID_BYTES),
         device_counter=fields[COUNTER],
         stamp=stamp,
-        type=_type_name(fields[TYPE]),
+        type=name,
         version=fields[VERSION],
-        data=_data(fields),
-        evidence=_evidence(fields.get(EVIDENCE, [])),
+        data=_data(name, fields, len(envelope.payload)),
+        evidence=_evidence(fields),
         passport=_passport(fields),
         origin=fields[ORIGIN],
     )
@@ -178,43 +203,55 @@ def event_of(envelope: Sign1) -> Event:
 def _octets(value: Any, size: int) -> bytes:
     if isinstance(value, bytes) and len(value) == size:
         return value
-    raise MalformedError(f"an event has an id that is not {size} bytes")
+    raise MalformedError(f"an event has an id or a digest that is not {size} bytes")
 
 
 def _clock(value: Any) -> ClockState:
-    if isinstance(value, dict) and not value.keys() - {1, 2, 3, 4}:
+    if isinstance(value, dict) and value.keys() in (_CLOCK_KEYS, _CLOCK_KEYS - {2}):
         state, error_us, source, authenticated = (value.get(key) for key in (1, 2, 3, 4))
-        bounded = error_us is None if state == CLOCK_UNSYNCED else type(error_us) is int and error_us >= 0
-        if type(state) is int and state in _CLOCK_STATES and bounded and isinstance(source, str):
-            return ClockState(state, error_us, source, authenticated=_boolean(authenticated))
-    raise MalformedError("an event's clock (7) needs state, error bound unless unsynced, source and authenticated")
-
-
-def _boolean(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    raise MalformedError("an event's clock (7) says by true or false whether its source is authenticated")
+        if (
+            type(state) is int
+            and state in _CLOCK_STATES
+            and (error_us is None if state == CLOCK_UNSYNCED else type(error_us) is int and error_us >= 0)
+            and (error_us is None) == (len(value) == len(_CLOCK_KEYS) - 1)
+            and isinstance(source, str)
+            and len(source.encode()) <= CLOCK_SOURCE_BYTES_MAX
+            and isinstance(authenticated, bool)
+        ):
+            return ClockState(state, error_us, source, authenticated)
+    raise MalformedError(
+        "an event's clock (7) needs state (1), error bound unless unsynced (2), "
+        f"source of at most {CLOCK_SOURCE_BYTES_MAX} bytes (3) and authenticated (4)"
+    )
 
 
 def _type_name(value: Any) -> str:
-    if isinstance(value, str) and value:
+    if isinstance(value, str) and _TYPE_NAME.fullmatch(value):
         return value
-    raise MalformedError("an event's type (8) must be text")
+    raise MalformedError("an event's type (8) must be lower-case words with dots between, at most 32 characters")
 
 
-def _data(fields: Mapping[int, Any]) -> Mapping[str, Any]:
+def _check_size(name: str, envelope: Sign1) -> None:
+    row = EVENT_TYPES.get(name)
+    size, size_max = len(envelope.bare().encode()), STATEMENT_BYTES_MAX
+    if row is not None and row.settles:
+        size_max = SETTLING_STATEMENT_BYTES_MAX
+    if size > size_max:
+        raise MalformedError(f"an event's statement is {size} bytes; of the type {name} at most {size_max}")
+
+
+def _data(name: str, fields: Mapping[int, Any], payload_size: int) -> Mapping[str, Any]:
     """The data, checked against its schema where this software knows the type and its version."""
     data = fields[DATA]
     if not isinstance(data, dict) or any(not isinstance(key, str) for key in data):
         raise MalformedError("an event's data (10) must be a map with text keys")
-    try:
-        row = event_type(fields[TYPE])
-    except SchemaError:
-        return data
-    if row.version != fields[VERSION]:
+    row = EVENT_TYPES.get(name)
+    if row is None or row.version != fields[VERSION]:
         return data
     try:
         checked = row.check(data)
+        if row.settles and payload_size > SETTLING_DATA_BYTES_MAX + _REST_BYTES_MIN:
+            encode_data(row, data)  # only where it might be too large, as measuring costs
     except SchemaError as error:
         raise MalformedError(f"an event's data (10) is not that of a {row.name}: {error}") from error
     if checked != data:
@@ -222,10 +259,13 @@ def _data(fields: Mapping[int, Any]) -> Mapping[str, Any]:
     return data
 
 
-def _evidence(value: Any) -> tuple[bytes, ...]:
-    if isinstance(value, list) and all(isinstance(one, bytes) for one in value):
-        return tuple(value)
-    raise MalformedError("an event's evidence (11) must be a list of digests")
+def _evidence(fields: Mapping[int, Any]) -> tuple[bytes, ...]:
+    if EVIDENCE not in fields:
+        return ()
+    digests = fields[EVIDENCE]
+    if isinstance(digests, list) and digests:
+        return tuple(_octets(one, HASH_BYTES) for one in digests)
+    raise MalformedError("an event's evidence (11), where there is any, must be a list of digests")
 
 
 def _passport(fields: Mapping[int, Any]) -> int | None:

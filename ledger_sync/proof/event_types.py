@@ -45,7 +45,7 @@ _PAN_DIGITS = range(12, 20)
 def holds_card_number(value: str) -> bool:
     """Whether text holds a maximal run of 12 to 19 digits that passes Luhn (ISO/IEC 7812-1 annex B).
 
-    Single spaces and hyphens between digits are ignored.
+    A single space or hyphen between two digits is ignored; anything else, two of them too, ends the run.
     """
     for run in _DIGIT_RUN.findall(value):
         digits = [int(one) for one in run if one not in " -"]
@@ -66,8 +66,12 @@ def _refuse_card_numbers(value: Any) -> None:
                 _refuse_card_numbers(member)
             except SchemaError as error:
                 raise SchemaError(str(error), name) from None
-    elif isinstance(value, str | int | Decimal) and holds_card_number(str(value)):
+    elif isinstance(value, str | int | Decimal) and holds_card_number(_written(value)):
         raise SchemaError("looks like a card number; send the validator's own pseudonym, never the card's")
+
+
+def _written(value: str | int | Decimal) -> str:
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)  # as in JSON, never with an exponent
 
 
 _METER_READING = record(

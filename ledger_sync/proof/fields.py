@@ -5,16 +5,21 @@ JSON carries no decimals and no bytes, so a decimal may also come as a string an
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from .cbor import INT64_MAX, decimal_fraction
+from .cbor import INT64_MAX, decimal_fraction, of_fraction
 from .errors import CborError, SchemaError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     Check = Callable[[Any], Any]
+
+
+_DECIMAL = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
+_DECIMAL_CHARACTERS_MAX = 64
 
 
 def text(length_max: int) -> Check:
@@ -43,7 +48,7 @@ def octets(size: int) -> Check:
     """Exactly `size` bytes."""
 
     def check(value: Any) -> bytes:
-        if isinstance(value, str):
+        if isinstance(value, str) and len(value) == 2 * size:
             try:
                 value = bytes.fromhex(value)
             except ValueError:
@@ -67,19 +72,23 @@ def choice(*allowed: str) -> Check:
 
 
 def decimal(value: Any) -> Decimal:
-    """An exact decimal of at most 18 decimal places and 64 bits of digits; trailing zeros are kept."""
-    if isinstance(value, str) and value.isascii() and not value.isspace() and "_" not in value:
-        try:
-            value = Decimal(value)
-        except InvalidOperation:
-            value = None
+    """An exact decimal of at most 18 decimal places and 64 bits of digits; trailing zeros are kept.
+
+    A string is written plainly, without an exponent. The result is what is signed: 5E+3 comes back as 5000 and -0.00
+    as 0.00, the same numbers.
+    """
+    if isinstance(value, str) and len(value) <= _DECIMAL_CHARACTERS_MAX and _DECIMAL.fullmatch(value):
+        value = Decimal(value)
     if not isinstance(value, Decimal):
         raise SchemaError("must be a decimal, in JSON as a string such as '123.450'")
     try:
-        decimal_fraction(value)
+        mantissa, exponent = decimal_fraction(value)
     except CborError as error:
         raise SchemaError("must be a decimal of at most 18 places and 18 digits") from error
-    return value
+    # Most values are in their signed form already, and this is the hot path.
+    if mantissa and value.as_tuple().exponent == exponent:
+        return value
+    return of_fraction(mantissa, exponent)
 
 
 def optional(check: Check) -> Check:

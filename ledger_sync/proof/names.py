@@ -10,6 +10,7 @@ CITY_BYTES_MAX = 32
 SHARD_NAME_BYTES_MAX = 16
 JOURNAL_ID_BYTES = 16
 
+_SHARD_NAME = re.compile(rf"[a-z0-9-]{{1,{SHARD_NAME_BYTES_MAX}}}")
 _ID = re.compile(r"[a-z0-9-]{1,32}")
 _CITY_LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 _CITY = re.compile(rf"{_CITY_LABEL}(?:\.{_CITY_LABEL})*")
@@ -19,7 +20,7 @@ def id_problem(value: str) -> str | None:
     """What is wrong with a gateway's, ledger's or device's id, if anything."""
     if _ID.fullmatch(value):
         return None
-    return f"is {value!r}; 1 to 32 of the characters a-z, 0-9 and hyphen"
+    return f"is {value[:80]!r}; 1 to 32 of the characters a-z, 0-9 and hyphen"
 
 
 def city_problem(value: str) -> str | None:
@@ -27,8 +28,16 @@ def city_problem(value: str) -> str | None:
     if len(value) <= CITY_BYTES_MAX and _CITY.fullmatch(value):
         return None
     return (
-        f"is {value!r}; a lower-case domain name or label of at most {CITY_BYTES_MAX} characters, such as example.org"
+        f"is {value[:80]!r}; a lower-case domain name or label of at most {CITY_BYTES_MAX} characters, "
+        "such as example.org"
     )
+
+
+def shard_problem(value: str) -> str | None:
+    """What is wrong with the name of a ledger's log shard, if anything."""
+    if _SHARD_NAME.fullmatch(value):
+        return None
+    return f"is {value[:80]!r}; 1 to {SHARD_NAME_BYTES_MAX} of the characters a-z, 0-9 and hyphen"
 
 
 def issuer(city: str, name: str) -> str:

@@ -7,10 +7,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from . import cbor
-from .cose import IAT, INCLUSION_PROOFS, ISS, SUB, VDP, Role, Sign1, parse, parse_header, protected_header, sign1
+from .cose import (
+    IAT,
+    INCLUSION_PROOFS,
+    ISS,
+    SUB,
+    VDP,
+    Role,
+    Sign1,
+    is_issue_time,
+    parse,
+    parse_header,
+    protected_header,
+    sign1,
+)
 from .errors import MalformedError
 from .merkle import HASH_BYTES
-from .names import SHARD_NAME_BYTES_MAX, issuer, parse_issuer
+from .names import issuer, parse_issuer, shard_problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -104,10 +117,10 @@ def parse_receipt(data: bytes) -> Receipt:
     if envelope.unprotected.keys() != {VDP} or envelope.payload is not None:
         raise MalformedError("a ledger receipt has a detached payload and only header 396 unprotected")
     issued_at, tree_size = header.claims.get(IAT), header.claims.get(TREE_SIZE)
-    if header.claims.keys() != {ISS, SUB, IAT, TREE_SIZE} or type(issued_at) is not int or type(tree_size) is not int:
+    if header.claims.keys() != {ISS, SUB, IAT, TREE_SIZE} or not is_issue_time(issued_at) or type(tree_size) is not int:
         raise MalformedError("a ledger receipt has the claims iss, sub, iat and tree size, and no others")
-    if not 0 < len(header.sub) <= SHARD_NAME_BYTES_MAX:
-        raise MalformedError(f"a log shard's name has 1 to {SHARD_NAME_BYTES_MAX} characters")
+    if problem := shard_problem(header.sub):
+        raise MalformedError(f"a ledger receipt's sub, the log shard's name, {problem}")
     proof = parse_vdp(envelope.unprotected[VDP])
     return Receipt(envelope, header.kid, city, ledger, header.sub, issued_at, tree_size, proof)
 
@@ -124,6 +137,9 @@ class RefusalReason(enum.StrEnum):
     BROKEN_CHAIN = "broken-chain"
     UNKNOWN_LEDGER_HEAD = "unknown-ledger-head"
     MALFORMED = "malformed"
+
+
+_REFUSAL_REASONS = frozenset(RefusalReason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,11 +175,13 @@ def parse_refusal(data: bytes) -> Refusal:
     header = parse_header(envelope.protected, Role.REFUSAL)
     city, ledger = parse_issuer(header.iss)
     issued_at = header.claims.get(IAT)
-    if envelope.unprotected or envelope.payload is None or type(issued_at) is not int:
-        raise MalformedError("a refusal has its payload attached, an iat, and nothing unprotected")
-    match cbor.decode(envelope.payload):
+    if header.claims.keys() != {ISS, SUB, IAT} or not is_issue_time(issued_at):
+        raise MalformedError("a refusal has the claims iss, sub and iat, and no others")
+    if envelope.unprotected or envelope.payload is None:
+        raise MalformedError("a refusal has its payload attached and nothing unprotected")
+    match payload := cbor.decode(envelope.payload):
         case {1: bytes(name), 2: str(reason), 3: str(sentence)} if (
-            len(name) == HASH_BYTES and reason in RefusalReason.__members__.values()
+            len(payload) == 3 and len(name) == HASH_BYTES and reason in _REFUSAL_REASONS  # noqa: PLR2004 - the three
         ):
             return Refusal(envelope, header.kid, city, ledger, issued_at, name, RefusalReason(reason), sentence)
     raise MalformedError("a refusal's payload is {1: 32 bytes, 2: reason, 3: sentence}")

@@ -87,7 +87,7 @@ def load_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(raw.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise SettingsError(str(path), (f"is not UTF-8 text (byte {error.start})",)) from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError, and an integer of more digits than Python reads
         raise SettingsError(str(path), (f"is not valid TOML: {error}",)) from error
 
 
@@ -179,6 +179,8 @@ def _wrong_type(hint: Any, raw: Any) -> str | None:
     if isinstance(raw, allowed) and (hint is bool or not isinstance(raw, bool)):
         if isinstance(raw, float) and not math.isfinite(raw):
             return "must be a finite number"
+        if isinstance(raw, int) and not -(1 << 63) <= raw < 1 << 63:
+            return "must be a number of 64 bits, as TOML has them"
         return None
     return f"must be {_KINDS[hint]}, not {_kind(raw)}"
 

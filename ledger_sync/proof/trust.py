@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 - the settings reader resolves annotations at run time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .cose import key_id
 from .errors import Reason
 from .names import city_problem, id_problem
 from .settings import Problems, SettingsError, load_toml, parse_public_key, read_settings, setting
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+_JOURNAL = re.compile(r"[0-9a-f]{32}")
+
 
 def _parse_journal(raw: Any) -> bytes:
-    try:
-        journal = bytes.fromhex(raw) if isinstance(raw, str) else b""
-    except ValueError:
-        journal = b""
-    if len(journal) != 16:  # noqa: PLR2004 - a journal id
-        raise ValueError("must be 32 hexadecimal digits, as `wayside journal stats` prints them")
-    return journal
+    if not isinstance(raw, str) or not _JOURNAL.fullmatch(raw):
+        raise ValueError("must be 32 lower-case hexadecimal digits, as `wayside journal stats` prints them")
+    return bytes.fromhex(raw)
 
 
 @dataclass(frozen=True, slots=True)
 class GatewayKey:
-    """One `[[gateway]]` table: a key, and where in journal and log it counts."""
+    """One `[[gateway]]` table: a key, and where in journal and log it counts. A key may have several tables."""
 
     id: str = setting(doc="the gateway's id", check=id_problem)
     public_key: bytes = setting(doc="its public key, as `wayside init` prints it", parse=parse_public_key)
@@ -53,6 +56,19 @@ class GatewayKey:
         return None
 
 
+def key_problem(tables: Sequence[GatewayKey], journal: bytes, batch: int, entry: int) -> tuple[Reason, str] | None:
+    """Why the one key that all `tables` are about does not count for an anchor at log index `entry`, if so.
+
+    One table whose range covers the anchor is enough; a revocation in any of them holds for the key everywhere, as a
+    stolen key is stolen for every journal.
+    """
+    problems = [table.problem(journal, batch, entry) for table in tables]
+    for problem in problems:
+        if problem is not None and problem[0] is Reason.KEY_REVOKED:
+            return problem
+    return None if None in problems else problems[0]
+
+
 @dataclass(frozen=True, slots=True)
 class LedgerKey:
     """One `[[ledger]]` table: a ledger whose receipts count."""
@@ -70,7 +86,7 @@ class Trust:
     ledger: tuple[LedgerKey, ...] = setting((), doc="ledgers' keys")
 
     def gateway_keys(self, gateway: str, kid: bytes) -> tuple[GatewayKey, ...]:
-        """The keys of `gateway` with this kid (a hint: two keys may share one)."""
+        """The tables of `gateway` with this kid (a hint: two keys may share one)."""
         return tuple(key for key in self.gateway if key.id == gateway and key_id(key.public_key) == kid)
 
     def ledger_keys(self, ledger: str, kid: bytes) -> tuple[LedgerKey, ...]:

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .cose import is_signed_by
-from .errors import CborError, MalformedError, Reason, RefusedError, RoleError
+from .errors import CborError, MalformedError, Reason, RefusedError, RoleError, UnreadableError
 from .merkle import leaf_hash, root_of_inclusion
 from .transparent import TRANSPARENT_BYTES_MAX, TransparentStatement, parse_transparent
+from .trust import key_problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from .anchor import LedgerHead
     from .event import Stamp
@@ -47,6 +49,19 @@ class Proven:
     ledger_seen: LedgerHead | None
 
 
+def verify_file(path: Path, trust: Trust) -> Proven:
+    """What the transparent statement in a file proves under `trust`; reads at most 64 KiB and a byte of it.
+
+    Raises RefusedError with the first reason, or UnreadableError where there was nothing to judge.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(TRANSPARENT_BYTES_MAX + 1)
+    except OSError as error:
+        raise UnreadableError(f"{path}: cannot be read ({error.strerror}); name a .cose file") from error
+    return verify(data, trust)
+
+
 def verify(data: bytes, trust: Trust) -> Proven:
     """What `data`, a transparent statement, proves under `trust`. Raises RefusedError with the first reason."""
     if len(data) > TRANSPARENT_BYTES_MAX:
@@ -60,11 +75,11 @@ def verify(data: bytes, trust: Trust) -> Proven:
     except (CborError, MalformedError) as error:
         raise RefusedError(Reason.MALFORMED, str(error)) from error
     keys = _check_identity(statement, trust)
-    key, root = _check_batch(statement, keys)
+    public_key, root = _check_batch(statement, keys)
     _check_ledger(statement, trust, root)
     claims = statement.anchor.claims
-    problem = key.problem(claims.journal, claims.batch, statement.receipt.proof.index)
-    if problem:
+    tables = [key for key in keys if key.public_key == public_key]
+    if problem := key_problem(tables, claims.journal, claims.batch, statement.receipt.proof.index):
         raise RefusedError(*problem)
     return _proven(statement)
 
@@ -97,17 +112,17 @@ def _check_identity(statement: TransparentStatement, trust: Trust) -> tuple[Gate
     return keys
 
 
-def _check_batch(statement: TransparentStatement, keys: tuple[GatewayKey, ...]) -> tuple[GatewayKey, bytes]:
+def _check_batch(statement: TransparentStatement, keys: tuple[GatewayKey, ...]) -> tuple[bytes, bytes]:
     """The event is in the batch and both are signed by one trusted key; returns that key and the batch's root."""
     root = statement.root()
     if root is None:
         raise RefusedError(Reason.INCLUSION, "the proof of the event in the batch does not fit the batch's size")
     envelope = statement.envelope
     payload = envelope.payload or b""
-    for key in keys:
-        if is_signed_by(envelope, payload, key.public_key):
-            if is_signed_by(statement.anchor.envelope, root, key.public_key):
-                return key, root
+    for public_key in {key.public_key for key in keys}:
+        if is_signed_by(envelope, payload, public_key):
+            if is_signed_by(statement.anchor.envelope, root, public_key):
+                return public_key, root
             raise RefusedError(
                 Reason.ANCHOR_SIGNATURE, "the gateway did not sign a batch that has this event at this place"
             )

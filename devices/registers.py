@@ -1,0 +1,94 @@
+"""Registers of a meter: which are published, and the `meter.reading` made of them (DESIGN 5)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ledger_sync.proof import cbor
+from ledger_sync.proof.errors import CborError
+from ledger_sync.proof.event_types import SETTLING_DATA_BYTES_MAX
+
+from .driver import Origin, Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from decimal import Decimal
+
+DEFAULT_PATTERNS = ("1.8.x", "2.8.x", "16.7.0", "24.2.x")
+"""Energy imported and exported, power now, and the total of a sub-meter (gas, water, heat)."""
+
+_PATTERN = re.compile(r"(?:(?:\d{1,3}|x)-(?:\d{1,3}|x):)?(?:\d{1,3}|x)\.(?:\d{1,3}|x)\.(?:\d{1,3}|x)")
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """One number of a meter: OBIS code `A-B:C.D.E`, exact value, unit as text."""
+
+    obis: str
+    value: Decimal
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """What one meter said in one telegram; registers in the order of the wire.
+
+    `time` is the meter's own clock as text, untouched; None if it told none.
+    """
+
+    id: str
+    time: str | None
+    registers: tuple[Register, ...]
+
+
+def check_pattern(pattern: str) -> str | None:
+    """What is wrong with a register pattern of the settings, if anything."""
+    if _PATTERN.fullmatch(pattern):
+        return None
+    return f"is {pattern!r}; must look like 1.8.x or 1-0:1.8.0, where x stands for any number"
+
+
+class RegisterFilter:
+    """The registers that match any of `patterns`: `C.D.E` or `A-B:C.D.E`, with x for any number."""
+
+    def __init__(self, patterns: Sequence[str]) -> None:
+        alternatives = "|".join(re.escape(one).replace("x", r"\d+") for one in patterns)
+        self._full = re.compile(rf"(?:\d+-\d+:)?(?:{alternatives})" if patterns else r"(?!)")
+
+    def matches(self, obis: str) -> bool:
+        """Whether the register with this OBIS code is published."""
+        return self._full.fullmatch(obis) is not None
+
+
+def can_be_signed(value: Decimal) -> bool:
+    """Whether a value fits CBOR tag 4 as events carry it (DESIGN 4): exponent from -18, digits within int64."""
+    try:
+        cbor.decimal_fraction(value)
+    except CborError:
+        return False
+    return True
+
+
+def meter_readings(meter: Meter, chosen: RegisterFilter, integrity: str, origin: Origin) -> Iterator[Reading]:
+    """The `meter.reading` of one meter in one telegram; none when no register is chosen.
+
+    An event that settles holds at most 300 bytes of data. A telegram with more registers than that gives further
+    readings of the same meter and time, rather than a reading that is refused as a whole.
+    """
+    rows: list[dict[str, Any]] = []
+    for register in meter.registers:
+        if not chosen.matches(register.obis):
+            continue
+        row = {"obis": register.obis, "value": register.value, "unit": register.unit}
+        if rows and len(cbor.encode(_data(meter, integrity, [*rows, row]))) > SETTLING_DATA_BYTES_MAX:
+            yield Reading("meter.reading", _data(meter, integrity, rows), origin)
+            rows = []
+        rows.append(row)
+    if rows:
+        yield Reading("meter.reading", _data(meter, integrity, rows), origin)
+
+
+def _data(meter: Meter, integrity: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"meter_id": meter.id, "meter_time": meter.time, "integrity": integrity, "registers": rows}

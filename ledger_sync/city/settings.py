@@ -1,0 +1,98 @@
+"""ledger.toml: the settings of a city ledger (DESIGN 11)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from broker.url import BrokerUrl, parse_broker_url
+from ledger_sync.proof.names import city_problem, id_problem
+from ledger_sync.proof.settings import Problems, SettingsError, load_toml, read_settings, setting
+from ledger_sync.proof.trust import GatewayKey  # noqa: TC001 - the settings reader resolves annotations at run time
+
+
+def _parse_url(raw: Any) -> BrokerUrl:
+    if not isinstance(raw, str):
+        raise ValueError("must be text, such as mqtt://127.0.0.1:1883")  # noqa: TRY004 - one kind for unusable values
+    return parse_broker_url(raw)
+
+
+def _parse_path(raw: Any) -> Path:
+    if not isinstance(raw, str) or not raw or "\0" in raw:
+        raise ValueError("must be a folder's path")
+    return Path(raw)
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerSettings:
+    """The `[broker]` table."""
+
+    url: BrokerUrl = setting(doc="where the broker is: mqtt://host:port", parse=_parse_url)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerPlace:
+    """Who a ledger is and where it keeps its data: all that `wayside ledger init` needs."""
+
+    city: str = setting(doc="the city's name", check=city_problem)
+    id: str = setting(doc="the ledger's id", check=id_problem)
+    data_dir: Path = setting(doc="the folder for its key and its log", parse=_parse_path)
+
+    @property
+    def key_path(self) -> Path:
+        """The file of its secret key."""
+        return self.data_dir / "identity" / "ledger.key"
+
+    @property
+    def log_path(self) -> Path:
+        """The file of its log."""
+        return self.data_dir / "log.sqlite"
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerSettings(LedgerPlace):
+    """The whole of ledger.toml."""
+
+    broker: BrokerSettings = setting(doc="a [broker] table with url")
+    gateway: tuple[GatewayKey, ...] = setting(doc="at least one [[gateway]] with id and public_key")
+
+
+def load_ledger_place(path: Path) -> LedgerPlace:
+    """City, id and data_dir of the file at `path`; the rest of it may still be missing or wrong.
+
+    Raises SettingsError with all mistakes in these three.
+    """
+    names = {field.name for field in fields(LedgerPlace)}
+    problems = Problems()
+    table = {key: value for key, value in load_toml(path).items() if key in names}
+    place = read_settings(LedgerPlace, table, problems)
+    if place is None:
+        raise SettingsError(str(path), tuple(problems))
+    return replace(place, data_dir=path.parent / place.data_dir)
+
+
+def load_ledger_settings(path: Path) -> LedgerSettings:
+    """The settings in the file at `path`, its own folder being where relative paths begin.
+
+    Raises SettingsError with all its mistakes.
+    """
+    problems = Problems()
+    settings = read_settings(LedgerSettings, load_toml(path), problems)
+    if settings is not None:
+        _check_gateways(settings, problems)
+    if settings is None or problems:
+        raise SettingsError(str(path), tuple(problems))
+    return replace(settings, data_dir=path.parent / settings.data_dir)
+
+
+def _check_gateways(settings: LedgerSettings, problems: Problems) -> None:
+    if not settings.gateway:
+        problems.add("gateway", "is empty; name at least one [[gateway]] with id and public_key")
+    for index, key in enumerate(settings.gateway):
+        place = f"gateway[{index}]"
+        if key.id == settings.id:
+            # Both would use it as their MQTT client id, and push each other off the broker.
+            problems.add(f"{place}.id", f"is {key.id!r}, the ledger's own; each needs an id of its own")
+        if key.last_batch is not None and key.last_batch < (key.first_batch or 1):
+            problems.add(f"{place}.last_batch", f"is {key.last_batch}, before first_batch")

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import ast
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from devices.sim.fare_validator import FareValidator
+from devices.sim.faults import FaultRates, Faults
+from devices.sim.meter_dsmr import DsmrMeter
+from devices.sim.meter_sml import SmlMeter
+from ledger_sync.proof.event_types import event_type
+
+NOW = datetime(2026, 7, 22, 12, 34, 56, tzinfo=UTC)
+SOURCES = sorted((Path(__file__).parents[3] / "devices/sim").glob("*.py"))
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
+def test_a_simulator_needs_the_standard_library_only(source: Path) -> None:
+    for node in ast.walk(ast.parse(source.read_text())):
+        if isinstance(node, ast.Import):
+            assert {name.name.partition(".")[0] for name in node.names} <= sys.stdlib_module_names
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            assert (node.module or "").partition(".")[0] in sys.stdlib_module_names
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 1
+
+
+@pytest.mark.parametrize("meter", [DsmrMeter, SmlMeter])
+def test_the_same_seed_gives_the_same_meter(meter: type[DsmrMeter | SmlMeter]) -> None:
+    one, same, other = meter(7), meter(7), meter(8)
+    frames = [one.frame(NOW) for _ in range(5)]
+    assert frames == [same.frame(NOW) for _ in range(5)]
+    assert frames[0] != other.frame(NOW)
+
+
+@pytest.mark.parametrize("meter", [DsmrMeter, SmlMeter])
+def test_energy_never_falls(meter: type[DsmrMeter | SmlMeter]) -> None:
+    simulated, before = meter(7), [0.0]
+    for _ in range(200):
+        _, truth = simulated.frame(NOW)
+        now = [float(row["value"]) for said in truth for row in said["registers"] if ".8." in row["obis"]]
+        assert all(new >= old for new, old in zip(now, before, strict=False))
+        before = now
+
+
+def test_a_dsmr_meters_clock_stays_on_winter_time() -> None:
+    assert DsmrMeter(7).frame(NOW)[1][0]["meter_time"] == "260722133456W"
+
+
+def test_faults_repeat_with_their_seed_and_tell_whether_a_frame_is_whole() -> None:
+    rates = FaultRates(noise=0.5, flip=0.3, truncate=0.3, unplug=0.5)
+    one, same = Faults(rates, 3), Faults(rates, 3)
+    frame = bytes(range(200))
+    for _ in range(100):
+        damaged, whole = one.apply(frame)
+        assert (damaged, whole) == same.apply(frame)
+        assert damaged.endswith(frame) or not whole
+        assert one.unplugs() == same.unplugs()
+
+
+def test_without_faults_a_frame_goes_through_untouched() -> None:
+    faults = Faults(FaultRates(), 3)
+    assert faults.apply(b"frame") == (b"frame", True)
+    assert not faults.unplugs()
+
+
+def test_a_validator_sends_a_tap_again_until_it_is_answered() -> None:
+    validator = FareValidator(seed=1, run="r")
+    line = validator.tap(10.0)
+    assert validator.resend(11.9) == []
+    assert validator.resend(12.0) == [line]
+    assert validator.resend(13.0) == []
+    assert validator.receive(b'{"ack":"r-') == []
+    assert validator.receive(b'1"}\n{"ack":"r-1"}\n') == ["r-1"]
+    assert validator.resend(99.0) == []
+    assert validator.acknowledged == ["r-1"]
+    assert validator.answers_unasked == 0
+
+
+def test_a_validator_keeps_what_was_refused_apart_and_counts_answers_nobody_asked_for() -> None:
+    validator = FareValidator(seed=1, run="r")
+    validator.tap(0.0)
+    assert validator.receive(b'{"refused":"r-1","why":"no"}\n{"refused":null,"why":"x"}\n{"ack":"z"}\nnoise\n') == []
+    assert validator.refused == {"r-1": "no"}
+    assert not validator.unanswered
+    assert validator.answers_unasked == 3
+
+
+def test_a_validators_taps_are_what_the_event_type_asks_for() -> None:
+    validator = FareValidator(seed=1, run="r")
+    for _ in range(50):
+        event = json.loads(validator.tap(0.0))
+        assert event_type(event["type"]).check(event["data"]) == event["data"]
+    assert len({data["token"] for data in validator.sent.values()}) == 50

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from devices.jsonl import Jsonl, JsonlSettings
+from devices.meter_dsmr import Dsmr, DsmrSettings
+from devices.meter_sml import Sml, SmlSettings
+from devices.sim.fare_validator import FareValidator
+from devices.sim.meter_dsmr import DsmrMeter
+from devices.sim.meter_sml import SmlMeter
+from tests.devices.driver_contract import DriverContract
+
+if TYPE_CHECKING:
+    from devices.driver import Driver
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+class TestDsmr(DriverContract):
+    def make(self, port: str) -> Driver:
+        return Dsmr("meter-1", DsmrSettings(port=port))
+
+    def frame(self) -> bytes:
+        return DsmrMeter(seed=1).frame(NOW)[0]
+
+
+class TestSml(DriverContract):
+    def make(self, port: str) -> Driver:
+        return Sml("meter-2", SmlSettings(port=port))
+
+    def frame(self) -> bytes:
+        return SmlMeter(seed=1).frame(NOW)[0]
+
+
+class TestJsonl(DriverContract):
+    def make(self, port: str) -> Driver:
+        return Jsonl("validator-1", JsonlSettings(port=port))
+
+    def frame(self) -> bytes:
+        return FareValidator(seed=1, run="r").tap(time.monotonic())

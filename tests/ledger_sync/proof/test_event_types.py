@@ -1,0 +1,158 @@
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger_sync.proof.errors import SchemaError
+from ledger_sync.proof.event import encode_data
+from ledger_sync.proof.event_types import EVENT_TYPES, event_type, holds_card_number
+from tests.support.city_of_proofs import ABSENT, METER_READING, overridden
+
+CARD = "4111111111111111"
+REGISTER = METER_READING["registers"][0]  # type: ignore[index]
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "meter.reading": METER_READING,
+    "fare.tap": {"direction": "in", "token": "a1b2", "zone": 3, "bio": {"result": "match", "score": Decimal("0.97")}},
+    "device.health": {"state": "offline", "reason": "no telegram for 30 s", "errors": 1, "resyncs": 2, "bytes_dropped": 3},
+    "gateway.start": {"software": "0.1.0", "configuration_sha256": bytes(32)},
+    "gateway.stop": {"reason": "SIGTERM"},
+    "gateway.heartbeat": {},
+    "gateway.clock": {"step_us": -5},
+    "gateway.gap": {"reason": "journal quarantined", "journal": bytes(16), "batch": 1, "sequence": None, "readings_lost": None},
+}
+
+
+def luhn_digit(digits: str) -> str:
+    """The check digit: doubled from the right, digits of the products added (ISO/IEC 7812-1 annex B)."""
+    total = 0
+    for position, digit in enumerate(reversed(digits)):
+        value = int(digit) * (2 if position % 2 == 0 else 1)
+        total += value - 9 if value > 9 else value
+    return str(-total % 10)
+
+
+def test_every_type_has_an_example_here() -> None:
+    assert EXAMPLES.keys() == EVENT_TYPES.keys()
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_example_of_a_type_is_allowed_and_one_field_more_is_not(name: str) -> None:
+    row = event_type(name)
+    assert row.check(EXAMPLES[name]) == EXAMPLES[name]
+    with pytest.raises(SchemaError, match="not a field"):
+        row.check({**EXAMPLES[name], "extra": 1})
+
+
+def test_money_is_settled_on_meter_readings_and_taps() -> None:
+    assert {name for name, row in EVENT_TYPES.items() if row.settles} == {"meter.reading", "fare.tap"}
+
+
+@pytest.mark.parametrize("name", ["", "meter", "meter.readings", "METER.READING", "gateway."])
+def test_a_type_that_is_not_in_the_table_is_refused(name: str) -> None:
+    with pytest.raises(SchemaError, match="no event type"):
+        event_type(name)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({field: ABSENT} for field in METER_READING),
+        {"meter_id": ""},
+        {"meter_id": None},
+        {"integrity": "CRC"},
+        {"registers": []},
+        {"registers": [REGISTER] * 17},
+        {"registers": [{**REGISTER, "value": 1.5}]},
+        {"registers": [{**REGISTER, "value": 15}]},
+        {"registers": [{**REGISTER, "scale": 1}]},
+    ],
+    ids=str,
+)
+def test_a_meter_reading_is_refused_with(change: dict[str, Any]) -> None:
+    with pytest.raises(SchemaError):
+        event_type("meter.reading").check(overridden(METER_READING, change))
+
+
+def test_a_meter_that_tells_no_time_says_so() -> None:
+    assert event_type("meter.reading").check({**METER_READING, "meter_time": None})["meter_time"] is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {"direction": "through"},
+        {"direction": "in", "card": CARD},
+        {"direction": "in", "token": "a", "card_sealed": "b"},
+        {"direction": "in", "token": CARD},
+        {"direction": "in", "token": "x4111-1111-1111-1111y"},
+        {"direction": "in", "zone": int(CARD)},
+        {"direction": "in", "product": int(CARD)},
+        {"direction": "in", "result": CARD},
+        {"direction": "in", "bio": {"result": "match", "score": Decimal(CARD)}},
+        {"direction": "in", "bio": {"result": CARD}},
+        {"direction": "in", "bio": {"score": 1}},
+        {"direction": "in", "bio": {"result": "match", "score": 0.5}},
+    ],
+    ids=str,
+)
+def test_a_fare_tap_is_refused_with(data: dict[str, Any]) -> None:
+    with pytest.raises(SchemaError):
+        event_type("fare.tap").check(data)
+
+
+def test_the_refusal_of_a_card_number_does_not_repeat_it() -> None:
+    with pytest.raises(SchemaError, match="^token: looks like a card number") as caught:
+        encode_data(event_type("fare.tap"), {"direction": "in", "token": CARD})
+    assert CARD not in str(caught.value)
+
+
+@given(st.text("0123456789", min_size=11, max_size=18), st.text("xyz.", max_size=4), st.text("xyz.", max_size=4))
+def test_a_run_of_12_to_19_digits_that_passes_luhn_is_found_whatever_surrounds_it(body: str, left: str, right: str) -> None:
+    number = body + luhn_digit(body)
+    assert holds_card_number(f"{left}{number}{right}")
+    assert holds_card_number(f"{left}{' '.join(number)}{right}")
+    assert holds_card_number(f"{left}{'-'.join(number)}{right}")
+    wrong = number[:-1] + str((int(number[-1]) + 1) % 10)
+    assert not holds_card_number(f"{left}{wrong}{right}")
+
+
+@pytest.mark.parametrize("length", [1, 10, 11, 20, 21, 40])
+def test_a_run_that_is_shorter_or_longer_is_none(length: int) -> None:
+    body = "4" * (length - 1)
+    assert not holds_card_number(body + luhn_digit(body))
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ("4111 1111 1111 1111", True),
+        ("4111-1111-1111-1111", True),
+        ("4111 1111-1111 1111", True),
+        ("4111  1111 1111 1111", False),  # two spaces end the run
+        ("4111 -1111 1111 1111", False),
+        ("4111\t1111 1111 1111", False),
+        ("4111.1111.1111.1111", False),
+        ("4111_1111_1111_1111", False),
+        (" 4111111111111111 ", True),
+        ("-4111111111111111-", True),
+        ("14111111111111111", False),  # the run is 17 digits long, and those do not pass
+        ("4111111111111111 1", False),
+        ("x4111111111111111y9", True),
+        ("000000000000", True),  # passes, so it is refused
+        ("", False),
+    ],
+)
+def test_a_run_is_maximal_over_single_spaces_and_hyphens(value: str, found: bool) -> None:  # noqa: FBT001 - a table
+    assert holds_card_number(value) is found
+
+
+def test_a_small_decimal_is_judged_as_it_is_written_and_not_in_scientific_notation() -> None:
+    places = "000000041111111111"
+    number = places[:-1] + luhn_digit(places[:-1])
+    score = Decimal(f"0.{number}")
+    assert "E" in str(score)
+    with pytest.raises(SchemaError, match="card number"):
+        event_type("fare.tap").check({"direction": "in", "bio": {"result": "match", "score": score}})
