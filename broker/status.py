@@ -38,12 +38,12 @@ def status_publication(city: str, gateway: str, state: GatewayState, boot: bytes
 
 
 def health_publication(city: str, gateway: str, values: Mapping[str, Any], interval_s: float) -> Publication:
-    """The retained health, which expires by itself after three intervals of `interval_s` seconds (at least 1 s).
+    """The retained health, which expires by itself after three intervals of `interval_s` seconds, rounded up.
 
     Raises ValueError for values that are no JSON (NaN, infinity) and TypeError for types that have none.
     """
     expiry_s = math.ceil(HEALTH.expiry_intervals * interval_s)
-    return HEALTH.publication(gateway_topic(HEALTH, city, gateway), _json(values), expiry_s=max(1, expiry_s))
+    return HEALTH.publication(gateway_topic(HEALTH, city, gateway), _json(values), expiry_s=expiry_s)
 
 
 def _json(values: Mapping[str, Any]) -> bytes:

@@ -130,10 +130,11 @@ class Recorder:
         # An answer of the ledger needs no new room on the disk, and frees batches.
         while not self._room.is_set() and not isinstance(change, KeepAnswer):
             await self._room.wait()
-        with self._wake:
-            self._queue.append(_Queued(change, on_outcome, time.monotonic()))
-            count = len(self._queue)
-            if count in (1, self._limits.commit_count_max):
+        # The writer may be waiting only if the queue was empty or the group is complete now: else no lock is needed.
+        self._queue.append(_Queued(change, on_outcome, time.monotonic()))
+        count = len(self._queue)
+        if count in (1, self._limits.commit_count_max):
+            with self._wake:
                 self._wake.notify()
         if count >= self._queue_max:
             self._room.clear()

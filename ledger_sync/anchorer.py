@@ -7,7 +7,6 @@ broker's PUBACK frees nothing; only the ledger's signed answer does. What it rem
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import random
 import time
@@ -87,6 +86,7 @@ class AnchorerCounters:
     receipts: int = 0
     refusals: int = 0
     answers_ignored: int = 0
+    answers_repeated: int = 0
     last_anchor_at: float | None = None
     last_receipt_at: float | None = None
 
@@ -120,13 +120,9 @@ class Anchorer:
         self._forget_others(waiting)
         now = time.monotonic()
         due = [batch for batch in waiting if self._is_due(batch, connection, now)]
-        try:
-            async with asyncio.TaskGroup() as publishing:
-                for batch in due:
-                    publishing.create_task(self._publish(batch, connection))
-        except* SessionError as errors:
-            # Outcome unknown, or the broker would not take it: it is due again like any other without a receipt.
-            log.debug("not published", extra={"error": str(errors.exceptions[0])})
+        async with asyncio.TaskGroup() as publishing:
+            for batch in due:
+                publishing.create_task(self._publish(batch, connection))
 
     def _forget_others(self, waiting: Sequence[WaitingBatch]) -> None:
         kept = {batch.batch for batch in waiting}
@@ -143,13 +139,20 @@ class Anchorer:
             await self._store.check(batch)
             self._checked.add(batch)
         previous = self._attempts.get(batch)
-        delay_s = RESEND_FIRST_S if previous is None else min(2 * previous.delay_s, RESEND_MAX_S)
         if waiting.refused:
             delay_s = REFUSED_RESEND_S
-        jittered_s = delay_s * random.uniform(0.75, 1.25)  # noqa: S311 - jitter
-        self._attempts[batch] = _Attempt(connection, time.monotonic() + jittered_s, delay_s)
+        elif previous is None or previous.connection != connection:
+            delay_s = RESEND_FIRST_S
+        else:
+            delay_s = min(2 * previous.delay_s, RESEND_MAX_S)
+        self._attempts[batch] = _Attempt(connection, time.monotonic() + _jittered(delay_s), delay_s)
         address = BatchAddress(self._gateway, self._store.journal_id, batch)
-        await self._session.publish(ANCHOR.publication(batch_topic(ANCHOR, self._city, address), waiting.anchor))
+        try:
+            await self._session.publish(ANCHOR.publication(batch_topic(ANCHOR, self._city, address), waiting.anchor))
+        except SessionError as error:
+            # Outcome unknown, or the broker would not take it: it is due again like any other without a receipt.
+            log.debug("not published", extra={"batch": batch, "error": str(error)})
+            return
         self.counters.published += 1
         self.counters.last_anchor_at = time.time()
 
@@ -167,8 +170,7 @@ class Anchorer:
         finally:
             for event in events:
                 event.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.gather(*events, return_exceptions=True)
+            await asyncio.gather(*events, return_exceptions=True)
         self._answered.clear()
 
     async def receive(self, message: Message) -> None:
@@ -186,6 +188,8 @@ class Anchorer:
     async def _receive(self, batch: int, payload: bytes) -> None:
         anchor = await self._store.anchor(batch)
         if anchor is None:
+            # A batch that went out twice is answered twice; what is kept stays.
+            self.counters.answers_repeated += 1
             return
         if role_of(parse(payload).protected) == Role.REFUSAL:
             await self._keep_refusal(batch, anchor, payload)
@@ -204,6 +208,9 @@ class Anchorer:
         self._require_ledger(refusal.city, refusal.ledger, refusal.envelope, signed)
         await self._store.keep_refusal(batch, payload)
         self.counters.refusals += 1
+        attempt = self._attempts.get(batch)
+        if attempt is not None:
+            attempt.due = time.monotonic() + _jittered(REFUSED_RESEND_S)
         reason = {"batch": batch, "reason": refusal.reason.value, "sentence": refusal.sentence}
         log.error("ledger refused a batch", extra=reason)
 
@@ -224,3 +231,7 @@ class Anchorer:
         if not self.counters.answers_ignored:
             log.warning("an answer that proves nothing was ignored", extra={"topic": message.topic, "why": why})
         self.counters.answers_ignored += 1
+
+
+def _jittered(delay_s: float) -> float:
+    return delay_s * random.uniform(0.75, 1.25)  # noqa: S311 - jitter

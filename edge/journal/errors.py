@@ -9,6 +9,7 @@ JournalError
 
 from __future__ import annotations
 
+import sqlite3
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -49,3 +50,9 @@ class UnknownOutcomeError(JournalError):
         super().__init__(message)
         self.position = position
         self.seen = seen
+
+
+def is_corruption(error: sqlite3.Error) -> bool:
+    """Whether an error tells of the file's content (a table missing, a page damaged), not of the disk or a lock."""
+    content = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    return not isinstance(error, sqlite3.OperationalError) or error.sqlite_errorcode & 0xFF in content

@@ -18,6 +18,8 @@ import sqlite3
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from ledger_sync.proof.names import JOURNAL_ID_BYTES
+
 from .errors import JournalInUseError
 from .schema import migrate, open_to_read, open_to_write
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 _CURRENT = "journal"
 _FILE = "journal.sqlite"
+_NUMBER_DIGITS_MAX = 9
 
 
 def current_journal(data_dir: Path) -> Path:
@@ -36,9 +39,22 @@ def current_journal(data_dir: Path) -> Path:
 
 def journals(data_dir: Path) -> list[Path]:
     """All journals' files, oldest first; the current one last."""
-    aside = sorted(data_dir.glob(f"{_CURRENT}-[0-9]*/{_FILE}"))
-    current = current_journal(data_dir)
-    return [*aside, current] if current.exists() else aside
+    known = [*journals_set_aside(data_dir), current_journal(data_dir)]
+    return [path for path in known if path.exists()]
+
+
+def journals_set_aside(data_dir: Path) -> list[Path]:
+    """The files of journals that were set aside, oldest first; what was set aside may have lost its file."""
+    return [folder / _FILE for folder in _set_aside_folders(data_dir)]
+
+
+def _set_aside_folders(data_dir: Path) -> list[Path]:
+    return sorted((one for one in data_dir.glob(f"{_CURRENT}-*-*") if _number(one)), key=_number)
+
+
+def _number(folder: Path) -> int:
+    digits = folder.name.split("-")[1]
+    return int(digits) if digits.isdecimal() and len(digits) <= _NUMBER_DIGITS_MAX else 0
 
 
 @contextlib.contextmanager
@@ -66,13 +82,15 @@ def ensure_born(data_dir: Path, city: str, gateway: str) -> Path:
     path = current_journal(data_dir)
     if path.exists():
         return path
+    if path.parent.exists():
+        set_aside(data_dir)  # its file is gone, and a write-ahead log without its file tells nothing
     unborn = data_dir / f"{_CURRENT}.new"
     shutil.rmtree(unborn, ignore_errors=True)
     unborn.mkdir(parents=True)
     connection = open_to_write(unborn / _FILE)
     try:
         migrate(connection, unborn / _FILE)
-        birth = (secrets.token_bytes(16), city, gateway, time.time_ns() // 1000)
+        birth = (secrets.token_bytes(JOURNAL_ID_BYTES), city, gateway, time.time_ns() // 1000)
         connection.execute("INSERT INTO journal VALUES (?, ?, ?, ?)", birth)
     finally:
         connection.close()
@@ -92,7 +110,7 @@ class LastKnown(NamedTuple):
 
 def set_aside(data_dir: Path) -> Path:
     """Move the current journal out of the way, whole; returns where its file is now."""
-    number = 1 + len(list(data_dir.glob(f"{_CURRENT}-[0-9]*")))
+    number = 1 + max((_number(folder) for folder in _set_aside_folders(data_dir)), default=0)
     journal = last_known(current_journal(data_dir)).journal
     target = data_dir / f"{_CURRENT}-{number:04}-{journal.hex() if journal else 'unreadable'}"
     (data_dir / _CURRENT).rename(target)
@@ -112,9 +130,9 @@ def last_known(path: Path) -> LastKnown:
         values.append(row[0] if row else None)
     journal, batch, sequence = values
     return LastKnown(
-        journal if isinstance(journal, bytes) else None,
-        batch if isinstance(batch, int) else None,
-        sequence if isinstance(sequence, int) else None,
+        journal if isinstance(journal, bytes) and len(journal) == JOURNAL_ID_BYTES else None,
+        batch if isinstance(batch, int) and batch > 0 else None,
+        sequence if isinstance(sequence, int) and sequence > 0 else None,
     )
 
 

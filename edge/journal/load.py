@@ -18,7 +18,7 @@ from ledger_sync.proof.merkle import leaf_hash, root_of_inclusion
 from ledger_sync.proof.names import issuer
 from ledger_sync.proof.receipt import parse_receipt
 
-from .errors import JournalCorruptError
+from .errors import JournalCorruptError, is_corruption
 from .recall import DeviceRecall
 
 if TYPE_CHECKING:
@@ -57,9 +57,11 @@ def load(connection: sqlite3.Connection, path: Path, signer: Signer) -> Loaded:
     """The journal's state. Raises JournalCorruptError, and sqlite3.OperationalError when the disk cannot be read."""
     try:
         return _load(connection, path, signer)
-    except sqlite3.OperationalError:
-        raise
-    except (sqlite3.DatabaseError, ProofError) as error:
+    except sqlite3.Error as error:
+        if not is_corruption(error):
+            raise
+        raise JournalCorruptError(path, str(error)) from error
+    except (ProofError, TypeError) as error:  # a value of another type than its column's is damage, too
         raise JournalCorruptError(path, str(error)) from error
 
 
@@ -74,9 +76,12 @@ def _load(connection: sqlite3.Connection, path: Path, signer: Signer) -> Loaded:
     first_open, next_batch, last_anchor_hash = 1, 1, None
     if last:
         number, first_sequence, count, anchor = last
-        claims = parse_anchor(anchor).claims
-        if (claims.batch, claims.first_sequence, claims.count) != (number, first_sequence, count):
+        parsed = parse_anchor(anchor)
+        claims, named = parsed.claims, (journal_id, number, first_sequence, count)
+        if (claims.journal, claims.batch, claims.first_sequence, claims.count) != named:
             raise JournalCorruptError(path, f"batch {number} contradicts its anchor")
+        if not is_signed_by(parsed.envelope, parsed.envelope.payload or b"", signer.public_key):
+            raise JournalCorruptError(path, f"the anchor of batch {number} is not signed by this gateway's key")
         first_open, next_batch, last_anchor_hash = first_sequence + count, number + 1, anchor_hash(anchor)
     return Loaded(
         issuer=issuer(city, gateway),
@@ -87,11 +92,13 @@ def _load(connection: sqlite3.Connection, path: Path, signer: Signer) -> Loaded:
         ledger_seen=_ledger_seen(connection),
         counters=dict(connection.execute("SELECT id, counter FROM device")),
         recalls=_recalls(connection),
-        open_events=_open_events(connection, path, first_open, signer),
+        open_events=_open_events(connection, path, journal_id, first_open, signer),
     )
 
 
-def _open_events(connection: sqlite3.Connection, path: Path, first: int, signer: Signer) -> list[EventRow]:
+def _open_events(
+    connection: sqlite3.Connection, path: Path, journal_id: bytes, first: int, signer: Signer
+) -> list[EventRow]:
     rows = connection.execute(
         "SELECT sequence, device, type, utc_us, statement, recall FROM event WHERE sequence >= ? ORDER BY sequence",
         (first,),
@@ -100,8 +107,10 @@ def _open_events(connection: sqlite3.Connection, path: Path, first: int, signer:
     for expected, raw in enumerate(rows, first):
         row = EventRow(*raw)
         event, envelope = parse_event(row.statement), parse(row.statement)
-        if row.sequence != expected or (event.sequence, event.device, event.type) != (expected, row.device, row.type):
-            raise JournalCorruptError(path, f"event {expected} of the open batch is missing or altered")
+        if (row.sequence, event.sequence, event.journal) != (expected, expected, journal_id):
+            raise JournalCorruptError(path, f"event {expected} of the open batch is missing or another's")
+        if (event.device, event.type) != (row.device, row.type):
+            raise JournalCorruptError(path, f"event {expected} of the open batch is altered")
         if not is_signed_by(envelope, envelope.payload or b"", signer.public_key):
             raise JournalCorruptError(path, f"event {expected} of the open batch is not signed by this gateway's key")
         events.append(row)

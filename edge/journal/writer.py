@@ -10,7 +10,7 @@ import contextlib
 import sqlite3
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ledger_sync.proof.anchor import AnchorClaims, LedgerHead, anchor_hash
 from ledger_sync.proof.event import PayloadEncoder, Stamp
@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from ledger_sync.proof.event_types import EventType
 
 
-@dataclass(frozen=True, slots=True)
-class NewEvent:
+class NewEvent(NamedTuple):
     """An event to be recorded: everything but what only the commit can give it. `data` is encoded and checked."""
 
     device: str
@@ -73,8 +72,12 @@ class OpenBatch:
 
     def add(self, device: str, event_type: str, utc_us: int, statement: bytes) -> None:
         """Take in the next event."""
-        self.time_min_us = min(self.time_min_us, utc_us) if self.tree.size else utc_us
-        self.time_max_us = max(self.time_max_us, utc_us) if self.tree.size else utc_us
+        if not self.tree.size:
+            self.time_min_us = self.time_max_us = utc_us
+        elif utc_us > self.time_max_us:
+            self.time_max_us = utc_us
+        elif utc_us < self.time_min_us:
+            self.time_min_us = utc_us
         self.tree.append(leaf_hash(statement))
         self.gaps += event_type == GAP
         self.devices.add(device)

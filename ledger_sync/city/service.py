@@ -37,6 +37,7 @@ GROUP_MAX = 256
 SESSION_EXPIRY_S = 14 * 24 * 3600
 RETRY_FIRST_S = 0.5
 RETRY_MAX_S = 30.0
+PUBLISH_AGAIN_S = 0.1
 STOP_DEADLINE_S = 3.0
 
 log = logging.getLogger("wayside.ledger")
@@ -134,11 +135,10 @@ class _Service:
             result = await self._registered([submission for _, submission in group])
             if result is None:
                 return
-            answered = await self._answer(result.answers)
+            await asyncio.gather(*map(self._publish, result.answers))
             self._step("ledger.after-publish")
-            if answered:
-                for message, _ in group:
-                    message.acknowledge()
+            for message, _ in group:
+                message.acknowledge()
             _log_group(result, len(group), time.monotonic() - begin_s)
 
     async def _next_group(self) -> list[tuple[Message, Submission]] | None:
@@ -190,25 +190,28 @@ class _Service:
             self._close()
             raise
 
-    async def _answer(self, answers: Sequence[Answer]) -> bool:
-        """Publish answers; False when the connection was lost: the broker will deliver the anchors again."""
-        sent = await asyncio.gather(*(self._publish(answer) for answer in answers))
-        return all(sent)
+    async def _publish(self, answer: Answer) -> None:
+        """Publish an answer, on whichever connection will take it.
 
-    async def _publish(self, answer: Answer) -> bool:
+        A message may arrive before its connection counts as made, and the broker delivers it on that connection only
+        once: so an answer waits for the connection, and is not given up with one.
+        """
         topic = batch_topic(RECEIPT, self._settings.city, answer.address)
-        try:
-            await self._session.publish(RECEIPT.publication(topic, answer.payload))
-        except (NotConnected, PublishTimeout):
-            return False
-        except PublishRefused as error:
-            # The anchor counts as handled: holding it back would hold back every other gateway's.
-            if not self._told_refused:
-                log.error("receipts do not go out: %s", error)  # noqa: TRY400 - the sentence is all there is
-            self._told_refused = True
-        else:
-            self._told_refused = False
-        return True
+        while True:
+            await self._session.wait_connected()
+            try:
+                await self._session.publish(RECEIPT.publication(topic, answer.payload))
+            except (NotConnected, PublishTimeout):
+                await asyncio.sleep(PUBLISH_AGAIN_S)
+            except PublishRefused as error:
+                # The anchor counts as handled: holding it back would hold back every other gateway's.
+                if not self._told_refused:
+                    log.error("receipts do not go out: %s", error)  # noqa: TRY400 - the sentence is all there is
+                self._told_refused = True
+                return
+            else:
+                self._told_refused = False
+                return
 
 
 def _log_group(result: GroupResult, anchors: int, elapsed_s: float) -> None:

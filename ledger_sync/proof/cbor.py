@@ -8,6 +8,7 @@ nothing but CborError is raised.
 from __future__ import annotations
 
 import decimal
+import struct
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +19,7 @@ SIZE_MAX = 65_536
 EXPONENT_MIN = -18
 INT64_MAX = (1 << 63) - 1
 _INT64_MIN = -(1 << 63)
+_UINT64_MAX = (1 << 64) - 1
 _DIGITS_MAX = 19  # of an int64
 
 _UINT, _NINT, _BYTES, _TEXT, _ARRAY, _MAP, _TAG = range(7)
@@ -28,14 +30,24 @@ _ARGUMENT_BYTES = {24: 1, 25: 2, 26: 4, 27: 8}
 _ARGUMENT_MIN = {1: 24, 2: 1 << 8, 4: 1 << 16, 8: 1 << 32}
 
 
+_HEAD_BYTE = tuple(bytes((initial,)) for initial in range(256))
+_HEAD_1, _HEAD_2, _HEAD_4, _HEAD_8 = (struct.Struct(form).pack for form in (">BB", ">BH", ">BI", ">BQ"))
+
+
 def head(major: int, argument: int) -> bytes:
     """The shortest head of a data item: major type and argument. Raises CborError for what is not unsigned 64 bit."""
-    if 0 <= argument < 24:  # noqa: PLR2004 - RFC 8949 section 3
-        return bytes((major << 5 | argument,))
-    for info, size in _ARGUMENT_BYTES.items():
-        if 0 <= argument < 1 << (8 * size):
-            return bytes((major << 5 | info,)) + argument.to_bytes(size, "big")
-    raise CborError("an integer outside 64 bits has no encoding here", 0)
+    if not 0 <= argument <= _UINT64_MAX:
+        raise CborError("an integer outside 64 bits has no encoding here", 0)
+    initial = major << 5
+    if argument < _ARGUMENT_MIN[1]:
+        return _HEAD_BYTE[initial | argument]
+    if argument < _ARGUMENT_MIN[2]:
+        return _HEAD_1(initial | 24, argument)
+    if argument < _ARGUMENT_MIN[4]:
+        return _HEAD_2(initial | 25, argument)
+    if argument < _ARGUMENT_MIN[8]:
+        return _HEAD_4(initial | 26, argument)
+    return _HEAD_8(initial | 27, argument)
 
 
 def byte_string(value: bytes) -> bytes:

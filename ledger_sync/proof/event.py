@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cbor2
 
@@ -68,8 +68,7 @@ class ClockState:
         return {1: self.state, **bound, 3: self.source, 4: self.authenticated}
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(NamedTuple):
     """When an event was taken in: UTC µs, boot id, µs since boot (CLOCK_BOOTTIME), and the state of the clock."""
 
     utc_us: int

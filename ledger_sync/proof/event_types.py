@@ -38,8 +38,9 @@ class EventType:
     check: Callable[[Any], dict[str, Any]]
 
 
-_DIGIT_RUN = re.compile(r"\d(?:[ -]?\d)*")
 _PAN_DIGITS = range(12, 20)
+# Greedy, so that what it finds is a maximal run; shorter ones are of no interest.
+_DIGIT_RUN = re.compile(r"\d(?:[ -]?\d){11,}")
 
 
 def holds_card_number(value: str) -> bool:
@@ -47,6 +48,8 @@ def holds_card_number(value: str) -> bool:
 
     A single space or hyphen between two digits is ignored; anything else, two of them too, ends the run.
     """
+    if len(value) < _PAN_DIGITS.start:
+        return False
     for run in _DIGIT_RUN.findall(value):
         digits = [int(one) for one in run if one not in " -"]
         if len(digits) in _PAN_DIGITS and _luhn(digits):
@@ -59,15 +62,15 @@ def _luhn(digits: list[int]) -> bool:
     return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
 
 
-def _refuse_card_numbers(value: Any) -> None:
-    if isinstance(value, dict):
-        for name, member in value.items():
+def _refuse_card_numbers(data: dict[str, Any]) -> None:
+    for name, value in data.items():
+        if isinstance(value, dict):
             try:
-                _refuse_card_numbers(member)
+                _refuse_card_numbers(value)
             except SchemaError as error:
                 raise SchemaError(str(error), name) from None
-    elif isinstance(value, str | int | Decimal) and holds_card_number(_written(value)):
-        raise SchemaError("looks like a card number; send the validator's own pseudonym, never the card's")
+        elif holds_card_number(_written(value)):
+            raise SchemaError("looks like a card number; send the validator's own pseudonym, never the card's", name)
 
 
 def _written(value: str | int | Decimal) -> str:

@@ -129,6 +129,46 @@ async def test_twice_the_receive_maximum_ends_the_connection() -> None:
     assert "than Receive Maximum allows" in session.last_error
 
 
+async def test_acknowledging_twice_does_not_acknowledge_the_message_that_reuses_the_packet_id() -> None:
+    publish, puback = bytes.fromhex("320a0003742f31000700") + b"ab", bytes.fromhex("40020007")
+    scripted = ScriptedBroker(CONNACK, SUBACK + publish, publish)
+    async with scripted.serving() as url, running(Session(url, "gw-1", subscriptions=[("t/#", 1)])) as session:
+        messages = session.messages()
+        first = await anext(messages)
+        first.acknowledge()
+        second = await anext(messages)
+        first.acknowledge()
+        await session.publish(Publication("a", b"", qos=0))
+        second.acknowledge()
+        await until(lambda: scripted.received.count(puback) == 2)
+    # The PUBLISH between the two tells that the second acknowledgement of the first sent nothing.
+    assert scripted.received.endswith(puback + bytes.fromhex("300400016100") + puback)
+
+
+async def test_each_loss_and_recovery_is_told_even_when_it_is_the_same_again(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "wayside.broker")
+    await told(ScriptedBroker(CONNACK, SUBACK + bytes.fromhex("e0028b00")), times=3)
+    levels = [record.levelname for record in caplog.records if record.name == "wayside.broker"]
+    assert levels[:4] == ["INFO", "WARNING", "INFO", "WARNING"]
+
+
+@pytest.mark.parametrize(("stable_s", "failures"), [(0.0, [0, 0, 0]), (10.0, [1, 2, 3])])
+async def test_only_a_connection_that_lasted_ends_the_series_of_failures(
+    stable_s: float, failures: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    def backoff_s(count: int, *, slow: bool) -> float:
+        assert not slow
+        seen.append(count)
+        return 0
+
+    monkeypatch.setattr("broker.session.STABLE_S", stable_s)
+    monkeypatch.setattr("broker.session._backoff_s", backoff_s)
+    await told(ScriptedBroker(CONNACK, SUBACK + bytes.fromhex("e0028b00")), times=4)
+    assert seen[:3] == failures
+
+
 async def test_a_second_connack_does_not_widen_the_window() -> None:
     narrow, wide = bytes.fromhex("2006000003210001"), bytes.fromhex("200600000321ffff")
     async with (

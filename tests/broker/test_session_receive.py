@@ -98,22 +98,6 @@ async def test_an_acknowledgement_after_the_connection_is_gone_does_nothing_and_
     assert again.topic == "t/1"
 
 
-async def test_acknowledging_twice_does_not_acknowledge_the_message_that_reuses_the_packet_id(
-    broker: BrokerProcess,
-) -> None:
-    async with StrictClient(broker.url, "sender") as sender:
-        async with running(receiver(broker, window=1)) as session:
-            await sender.publish("t/1", b"", qos=1)
-            [first] = await take(session, 1)
-            await sender.publish("t/2", b"", qos=1)
-            [second] = await take(session, 1, acknowledge=False)
-            first.acknowledge()
-            assert session._connection is not None
-            assert list(session._connection._unacknowledged.values()) == [second]
-        async with running(receiver(broker)) as session:
-            assert [message.topic for message in await take(session, 1)] == ["t/2"]
-
-
 async def test_a_payload_over_the_bound_is_acknowledged_dropped_and_counted(broker: BrokerProcess) -> None:
     async with StrictClient(broker.url, "sender") as sender, running(receiver(broker, window=1)) as session:
         await sender.publish("t/large", bytes(PAYLOAD_BYTES_MAX + 1), qos=1)

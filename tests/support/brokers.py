@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import os
 import random
 import shutil
 import signal
@@ -104,6 +105,7 @@ class BrokerProcess:
         """SIGSTOP: it holds its connections and answers nothing, until `thaw`."""
         assert self._process is not None, "not started"
         self._process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED)  # each of its threads, not only the first
 
     def thaw(self) -> None:
         """SIGCONT."""

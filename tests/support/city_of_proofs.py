@@ -211,7 +211,11 @@ def root_over(leaf: bytes, proof: InclusionProof) -> bytes:
 def build(plan: Plan = Plan(), **changes: Any) -> Built:
     """The proof that `plan`, with `changes` to its fields, describes."""
     plan = replace(plan, **changes)
-    statement = plan.event()
+    return prove(plan.event(), plan)
+
+
+def prove(statement: bytes, plan: Plan = Plan()) -> Built:
+    """The proof of any bytes as a statement: a gateway and a ledger that sign whatever they get."""
     leaf = merkle.leaf_hash(statement)
     batch_proof = path_in(leaf, plan.place, plan.count)
     anchor = plan.anchor(root_over(leaf, batch_proof))

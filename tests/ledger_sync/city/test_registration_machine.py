@@ -69,7 +69,7 @@ class Machine(RuleBasedStateMachine):
             self.seen = LedgerHead(result.head.tree_size, result.head.signed.root, result.head.issued_at)
 
     def _check_receipt(self, answer: Answer) -> None:
-        """It proves one of the anchors that were sent for that batch, at the place where that one has been all along."""
+        """It proves one of the anchors that were sent for that batch, where that one has been all along."""
         proof = parse_receipt(answer.payload).proof
         assert self.ledger._log.head is not None
         root = self.ledger._log.head.signed.root

@@ -13,14 +13,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PUBLIC_KEY = bytes(range(32))
-WHOLE = f"""\
+WITHOUT_GATEWAYS = """\
 city = "demo"
 id = "ledger-1"
 data_dir = "var-ledger"
 
 [broker]
 url = "mqtt://127.0.0.1:1883"
-
+"""
+WHOLE = f"""\
+{WITHOUT_GATEWAYS}
 [[gateway]]
 id = "gw-1"
 public_key = "{base64.b64encode(PUBLIC_KEY).decode()}"
@@ -78,8 +80,8 @@ def test_all_mistakes_are_told_at_once_with_their_places(path: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "place"),
     [
-        (WHOLE.split("[[gateway]]")[0], "gateway"),
-        (WHOLE.split("[[gateway]]")[0].replace("[broker]", "gateway = []\n[broker]"), "gateway"),
+        (WITHOUT_GATEWAYS, "gateway"),
+        (WITHOUT_GATEWAYS.replace("[broker]", "gateway = []\n[broker]"), "gateway"),
         (WHOLE.replace('"gw-1"', '"ledger-1"'), r"gateway\[0\].id"),
         (WHOLE + "first_batch = 9\nlast_batch = 8\n", r"gateway\[0\].last_batch"),
     ],

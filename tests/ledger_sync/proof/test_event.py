@@ -76,8 +76,8 @@ def test_a_payload_is_the_encoding_of_its_map_and_is_parsed_to_what_was_meant(
 
 def test_an_encoder_follows_changes_of_clock_boot_and_type() -> None:
     encoder, stamp = PayloadEncoder(JOURNAL), Stamp(UTC_US, BOOT_ID, 1, SYNCED)
-    holdover = replace(stamp, clock=ClockState(1, 9000, "ntp", authenticated=False))
-    rebooted = replace(stamp, boot_id=bytes(16))
+    holdover = stamp._replace(clock=ClockState(1, 9000, "ntp", authenticated=False))
+    rebooted = stamp._replace(boot_id=bytes(16))
     for one, row, data in [
         (stamp, ROW, METER_READING),
         (holdover, ROW, METER_READING),

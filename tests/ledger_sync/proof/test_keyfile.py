@@ -5,12 +5,15 @@ import shutil
 import stat
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from nacl.bindings import crypto_sign_open
 
 from ledger_sync.proof.keyfile import KeyFileError, SecretKey, load_key, make_key
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture

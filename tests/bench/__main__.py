@@ -1,0 +1,76 @@
+"""`make bench`: every figure of DESIGN 12, against its bar; writes build/bench.json. Exit code 1 if a bar is missed."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from tests.bench import ledger, pipeline, processes, proofs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+OUTPUT = Path("build/bench.json")
+
+
+class Bar(NamedTuple):
+    """Unit of a figure, which way is better, and the value that it has to reach."""
+
+    unit: str
+    better: str
+    value: float
+
+
+BARS = {
+    "pipeline_vs_raw_sign": Bar("ratio", "higher", 0.45),
+    "pipeline_vs_unsigned_peer": Bar("ratio", "higher", 0.4),
+    "ack_latency_p99_ms": Bar("ms", "lower", 70),
+    "disk_bytes_per_event": Bar("ratio", "lower", 10),
+    "disk_bytes_per_event_50_a_commit": Bar("ratio", "lower", 4),
+    "anchor_bytes_per_event": Bar("bytes", "lower", 0.1),
+    "receipt_latency_p99_ms": Bar("ms", "lower", 500),
+    "ledger_anchors_vs_raw_verify": Bar("ratio", "higher", 0.45),
+    "ledger_append_flatness": Bar("ratio", "lower", 1.3),
+    "verify_statements_vs_raw": Bar("ratio", "higher", 0.17),
+    "idle_rss_mb": Bar("MB", "lower", 60),
+    "start_s": Bar("s", "lower", 1.5),
+}
+
+BENCHES: tuple[Callable[[], dict[str, float]], ...] = (
+    pipeline.pipeline,
+    pipeline.disk_bytes,
+    pipeline.anchor_bytes,
+    proofs.verification,
+    ledger.measure_registration,
+    ledger.measure_append_flatness,
+    processes.start_and_memory,
+    processes.latencies,
+)
+
+
+def main(chosen: list[str]) -> int:
+    """Run the benches whose name contains one of `chosen`, or all; returns the exit code."""
+    rows, missed = [], 0
+    for bench in BENCHES:
+        if chosen and not any(word in bench.__name__ for word in chosen):
+            continue
+        begin = time.monotonic()
+        for name, value in bench().items():
+            bar = BARS[name]
+            holds = value >= bar.value if bar.better == "higher" else value <= bar.value
+            missed += not holds
+            rows.append({"name": name, "value": round(value, 4), "unit": bar.unit, "better": bar.better})
+            verdict = "" if holds else "   MISSED"
+            sys.stdout.write(f"{name:36}{value:12.4f} {bar.unit:6} bar {bar.value:g} ({bar.better}){verdict}\n")
+        sys.stdout.write(f"  ({bench.__name__}: {time.monotonic() - begin:.0f} s)\n")
+        sys.stdout.flush()
+    OUTPUT.parent.mkdir(exist_ok=True)
+    OUTPUT.write_text(json.dumps(rows, indent=1) + "\n")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

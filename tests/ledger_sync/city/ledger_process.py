@@ -1,0 +1,31 @@
+"""A ledger in a process of its own that kills itself: python -m … LEDGER_TOML [STEP].
+
+Prints `ready` once it is subscribed, and dies by SIGKILL the first time that it reaches STEP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+
+from ledger_sync.city.service import run_ledger
+from ledger_sync.city.settings import load_ledger_settings
+
+
+def main() -> None:
+    wanted = sys.argv[2] if len(sys.argv) > 2 else ""
+
+    def step(name: str) -> None:
+        if name == wanted:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    logging.basicConfig(level=logging.INFO)
+    asyncio.run(run_ledger(load_ledger_settings(Path(sys.argv[1])), step=step))
+
+
+if __name__ == "__main__":
+    main()
