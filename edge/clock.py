@@ -58,7 +58,8 @@ def read_clock_state() -> ClockState:
 
 
 def _utc_us() -> int:
-    return time.time_ns() // 1000
+    # A clock set to before 1970 has no place in an event; the step to it is recorded all the same.
+    return max(0, time.time_ns() // 1000)
 
 
 def _boottime_us() -> int:

@@ -46,7 +46,7 @@ class BatchConfig:
     """The `[batch]` table: when a batch closes."""
 
     count_max: int = setting(10_000, doc="events in a batch", minimum=1, maximum=100_000)
-    age_max_s: float = setting(60.0, doc="age of its first event", minimum=0.05, maximum=86_400)
+    age_max_s: float = setting(60.0, doc="age of its first event", minimum=0.01, maximum=86_400)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +55,14 @@ class JournalConfig:
 
     commit_count_max: int = setting(512, doc="events in a commit", minimum=1, maximum=10_000)
     commit_age_max_ms: float = setting(50.0, doc="wait of its first event", minimum=0, maximum=10_000)
-    size_max_mb: int = setting(2048, doc="size of the journal with its write-ahead log", minimum=16, maximum=1 << 20)
+    size_max_mb: int = setting(2048, doc="size of the journal with its write-ahead log", minimum=1, maximum=1 << 20)
 
 
 @dataclass(frozen=True, slots=True)
 class HealthConfig:
     """The `[health]` table."""
 
-    interval_s: float = setting(30.0, doc="time between two health messages", minimum=0.5, maximum=3600)
+    interval_s: float = setting(30.0, doc="time between two health messages", minimum=0.1, maximum=3600)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class _GatewayFile(GatewayPlace):
     ledger: tuple[LedgerKey, ...] = setting(
         doc="whose receipts count: [[ledger]] with the id and public_key that `wayside ledger init` prints"
     )
-    heartbeat_s: float = setting(300.0, doc="time between two gateway.heartbeat events", minimum=1, maximum=86_400)
+    heartbeat_s: float = setting(300.0, doc="time between two gateway.heartbeat events", minimum=0.1, maximum=86_400)
     batch: BatchConfig = setting(BatchConfig(), doc="when a batch closes")
     journal: JournalConfig = setting(JournalConfig(), doc="commits and size")
     health: HealthConfig = setting(HealthConfig(), doc="health messages")
@@ -154,9 +154,9 @@ def load_gateway_config(path: Path) -> GatewayConfig:
     raw_devices = file.device if file else table.get("device", ())
     tables = [one for one in raw_devices if isinstance(one, dict)] if isinstance(raw_devices, list | tuple) else []
     devices = [_device(index, one, path.parent, problems) for index, one in enumerate(tables)]
-    _check_devices(devices, table.get("gateway"), problems)
-    if file is not None and not file.ledger:
-        problems.add("ledger", "is empty; name at least one [[ledger]] with id and public_key")
+    _check_devices(tables, path.parent, table.get("gateway"), problems)
+    if file is not None:
+        _check_ledgers(file, problems)
     if file is None or problems:
         raise SettingsError(str(path), tuple(problems))
     return GatewayConfig(
@@ -171,6 +171,15 @@ def load_gateway_config(path: Path) -> GatewayConfig:
         devices=tuple(device for device in devices if device),
         sha256=sha256(path.read_bytes()).digest(),
     )
+
+
+def _check_ledgers(file: _GatewayFile, problems: Problems) -> None:
+    if not file.ledger:
+        problems.add("ledger", "is empty; name at least one [[ledger]] with id and public_key")
+    for index, key in enumerate(file.ledger):
+        if key.id == file.gateway:
+            # Both would use it as their MQTT client id, and push each other off the broker.
+            problems.add(f"ledger[{index}].id", f"is {key.id!r}, the gateway's own; each needs an id of its own")
 
 
 def _device(index: int, table: dict[str, Any], folder: Path, problems: Problems) -> DeviceConfig | None:
@@ -188,25 +197,26 @@ def _device(index: int, table: dict[str, Any], folder: Path, problems: Problems)
         problems.add(f"{place}.driver", str(error))
         return None
     own = {key: value for key, value in table.items() if key not in _DEVICE_KEYS}
-    port = own.get("port")
-    if isinstance(port, str) and port and "://" not in port:
-        own["port"] = str(folder / port)
+    if isinstance(own.get("port"), str):
+        own["port"] = _port(own["port"], folder)
     settings = read_settings(driver_class.Settings, own, problems, place)
     return None if settings is None or wrong_id else DeviceConfig(str(identity), driver, settings)
 
 
-def _check_devices(devices: list[DeviceConfig | None], gateway: object, problems: Problems) -> None:
+def _check_devices(tables: list[dict[str, Any]], folder: Path, gateway: object, problems: Problems) -> None:
     """Ids are the device's name in every event; a port can have one reader only."""
-    ids: set[object] = {gateway}
-    ports: set[object] = set()
-    for index, device in enumerate(devices):
-        if device is None:
-            continue
-        if device.id in ids:
-            whose = "the gateway's" if device.id == gateway else "another device's"
-            problems.add(f"device[{index}].id", f"is {device.id!r}, {whose} id too; give it one of its own")
-        ids.add(device.id)
-        port = getattr(device.settings, "port", None)
-        if port is not None and port in ports:
-            problems.add(f"device[{index}].port", f"is {port!r}, another device's port too; a port has one reader")
-        ports.add(port)
+    ids, ports = [gateway], []
+    for index, table in enumerate(tables):
+        device, port = table.get("id"), table.get("port")
+        if isinstance(device, str) and device in ids:
+            whose = "the gateway's" if device == gateway else "another device's"
+            problems.add(f"device[{index}].id", f"is {device!r}, {whose} id too; give it one of its own")
+        if isinstance(port, str) and (place := _port(port, folder)) in ports:
+            problems.add(f"device[{index}].port", f"is {place!r}, another device's port too; a port has one reader")
+        ids.append(device)
+        ports.append(_port(port, folder) if isinstance(port, str) else None)
+
+
+def _port(port: str, folder: Path) -> str:
+    """A port as its driver gets it: a path begins at the configuration's folder, a URL stays as it is."""
+    return port if not port or "://" in port else str(folder / port)

@@ -26,7 +26,7 @@ from edge.anchor_store import JournalAnchorStore
 from edge.clock import Clock
 from edge.health import HealthSources
 from edge.journal.errors import JournalCorruptError
-from edge.journal.files import ensure_born, journals, last_known, owned, set_aside
+from edge.journal.files import ensure_born, journals_set_aside, last_known, owned, set_aside
 from edge.journal.reader import JournalReader
 from edge.journal.writer import JournalWriter
 from edge.recorder import Recorder, RecorderLimits
@@ -47,7 +47,7 @@ log = logging.getLogger("wayside.gateway")
 CLOCK_TICK_S = 1.0
 STOP_RECORD_MAX_S = 1.0
 STOP_CLOSE_MAX_S = 1.0
-STOP_PUBLISH_MAX_S = 1.0
+STOP_PUBLISH_MAX_S = 0.7
 _MIB = 1 << 20
 
 
@@ -187,7 +187,7 @@ class _Gateway:
     async def _record_start(self) -> None:
         """`gateway.start`; in a journal that follows another, a `gateway.gap` first that names the other one."""
         recorder, place = self._parts.recorder, self._config.place
-        earlier = journals(place.data_dir)[:-1]
+        earlier = journals_set_aside(place.data_dir)
         if self._is_new and earlier:
             await recorder.record_own(place.gateway, "gateway.gap", _gap_after(earlier[-1]))
         start = {"software": f"wayside {version('wayside')}", "configuration_sha256": self._config.sha256}
@@ -234,9 +234,11 @@ class _Gateway:
     async def _finish(self, uplink: list[asyncio.Task[None]]) -> None:
         """`gateway.stop` as the last event, sealed, published; each within its share of the 5 s."""
         parts, place = self._parts, self._config.place
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(STOP_RECORD_MAX_S):
                 await parts.recorder.record_own(place.gateway, "gateway.stop", {"reason": "signal"})
+        except TimeoutError:
+            log.error("gateway.stop could not be recorded in time", extra={"deadline_s": STOP_RECORD_MAX_S})  # noqa: TRY400
         await _end(uplink)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_CLOSE_MAX_S):

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge.journal.stats import age_s
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -40,20 +42,16 @@ class HealthSources:
 
     def values(self) -> dict[str, Any]:
         """The health message. Reads files and the journal, so it is called in a worker thread."""
-        waiting, oldest_us = self.reader.waiting_summary()
-        now = time.time()
         return {
-            "time": _rfc3339(now),
+            "time": _rfc3339(time.time()),
             "journal": self._journal(),
-            "backlog": {
-                "batches": waiting,
-                "oldest_age_s": None if oldest_us is None else max(0, round(now - oldest_us / 1e6)),
-            },
+            "backlog": self._backlog(),
             "anchors": {
                 "published": self.anchorer.published,
                 "receipts": self.anchorer.receipts,
                 "refusals": self.anchorer.refusals,
                 "answers_ignored": self.anchorer.answers_ignored,
+                "answers_repeated": self.anchorer.answers_repeated,
                 "last_anchor": _rfc3339(self.anchorer.last_anchor_at),
                 "last_receipt": _rfc3339(self.anchorer.last_receipt_at),
             },
@@ -80,6 +78,16 @@ class HealthSources:
             "bytes": recorder.size_bytes,
             "bytes_max": self.size_max_bytes,
             "full_in_s": self._full_in_s(),
+        }
+
+    def _backlog(self) -> dict[str, Any]:
+        """What waits for a receipt; its bytes are its share of the journal's."""
+        backlog, last = self.reader.backlog(), self.reader.last_sequence()
+        return {
+            "events": backlog.events,
+            "batches": backlog.batches,
+            "bytes": self.recorder.size_bytes * backlog.events // max(1, last),
+            "oldest_age_s": age_s(backlog.oldest_us),
         }
 
     def _full_in_s(self) -> int | None:

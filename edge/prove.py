@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edge.journal.errors import JournalCorruptError
+from ledger_sync.proof.errors import ProofError
 from ledger_sync.proof.merkle import Tree, leaf_hash
 from ledger_sync.proof.receipt import proof_of
 from ledger_sync.proof.transparent import assemble
@@ -31,8 +33,9 @@ def prove(reader: JournalReader, sequence: int) -> bytes:
         raise NotProvableError(
             f"event {sequence} has no receipt yet (its batch is {state}); `wayside journal events` shows when it has"
         )
+    reader.check_batch(batch)
     leaves = [leaf_hash(one) for _, one in reader.statements(batch.first_sequence, batch.count)]
-    return _transparent(batch, Tree(leaves), sequence, statement)
+    return _transparent(reader, batch, Tree(leaves), sequence, statement)
 
 
 def prove_batch(reader: JournalReader, batch: Batch) -> Iterator[tuple[int, bytes]]:
@@ -40,10 +43,13 @@ def prove_batch(reader: JournalReader, batch: Batch) -> Iterator[tuple[int, byte
     reader.check_batch(batch)
     tree = Tree([leaf_hash(one) for _, one in reader.statements(batch.first_sequence, batch.count)])
     for sequence, statement in reader.statements(batch.first_sequence, batch.count):
-        yield sequence, _transparent(batch, tree, sequence, statement)
+        yield sequence, _transparent(reader, batch, tree, sequence, statement)
 
 
-def _transparent(batch: Batch, tree: Tree, sequence: int, statement: bytes) -> bytes:
+def _transparent(reader: JournalReader, batch: Batch, tree: Tree, sequence: int, statement: bytes) -> bytes:
     index = sequence - batch.first_sequence
     proof = proof_of(index, tree.size, tree.inclusion_path(index))
-    return assemble(statement, batch.anchor, proof, batch.receipt or b"")
+    try:
+        return assemble(statement, batch.anchor, proof, batch.receipt or b"")
+    except ProofError as error:
+        raise JournalCorruptError(reader.path, f"event {sequence} of batch {batch.number} {error}") from error

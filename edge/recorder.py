@@ -127,8 +127,7 @@ class Recorder:
         return NewEvent(device, row, data, int(reading.origin), stamp, recall)
 
     async def _put(self, change: Change, on_outcome: OnOutcome | None) -> None:
-        # An answer of the ledger needs no new room on the disk, and frees batches.
-        while not self._room.is_set() and not isinstance(change, KeepAnswer):
+        while not self._room.is_set() and not self._may_pass(change):
             await self._room.wait()
         # The writer may be waiting only if the queue was empty or the group is complete now: else no lock is needed.
         self._queue.append(_Queued(change, on_outcome, time.monotonic()))
@@ -138,6 +137,16 @@ class Recorder:
                 self._wake.notify()
         if count >= self._queue_max:
             self._room.clear()
+
+    def _may_pass(self, change: Change) -> bool:
+        """Whether a change goes in although devices wait.
+
+        An answer of the ledger needs no new room on the disk, and frees batches. The gateway's own events are few, and
+        what is kept free of a full journal is kept for them.
+        """
+        if isinstance(change, NewEvent):
+            return change.row.name.startswith(GATEWAY_PREFIX) and self.size_bytes < self._limits.size_max_bytes
+        return True
 
     async def close(self) -> None:
         """Commit what is queued, seal the open batch, end the thread. Nothing may be recorded after this."""
@@ -209,13 +218,14 @@ class Recorder:
         seen: list[Seen] = []
         delay_s = 0.1
         while True:
+            before = self._journal.position
             try:
                 seen += self._journal.commit(changes)
             except UnknownOutcomeError as error:
                 self._tell_write_problem(str(error))
                 delay_s = self._reopen(delay_s)
-                if self._journal.position == error.position:
-                    # The events are there, or there was none; to keep an answer twice does no harm.
+                if self._journal.position != before:
+                    # The events are there after all; to keep an answer twice does no harm.
                     seen = error.seen
                     changes = [change for change in changes if isinstance(change, KeepAnswer)]
                 continue

@@ -25,7 +25,7 @@ log = logging.getLogger("wayside.supervisor")
 BACKOFF_FIRST_S = 0.5
 BACKOFF_MAX_S = 30.0
 STABLE_S = 30.0
-CLOSE_MAX_S = 2.0
+CLOSE_MAX_S = 1.0
 UNANSWERED_MAX = 1024
 REASON_CHARACTERS_MAX = 300
 
@@ -85,11 +85,14 @@ class SupervisedDevice:
         return "the driver ended by itself"
 
     async def _close(self) -> None:
+        facts = {"device": self.id, "driver": self.driver_name}
         try:
             async with asyncio.timeout(CLOSE_MAX_S):
                 await self.driver.close()
         except TimeoutError:
-            log.error("driver does not close", extra={"device": self.id, "driver": self.driver_name})  # noqa: TRY400
+            log.error("driver does not close", extra=facts)  # noqa: TRY400 - its traceback would be ours
+        except Exception:
+            log.exception("driver failed to close", extra=facts)
 
     async def _take(self, recorder: Recorder, reading: Reading) -> None:
         self.last_reading_at = time.time()
@@ -99,9 +102,13 @@ class SupervisedDevice:
                 self._count_refused(reading, refused)
             return
         await self._unanswered.acquire()
-        refused = await recorder.record(
-            self.id, reading, lambda outcome: self._answers.put_nowait(_Answer(reading, outcome))
-        )
+        try:
+            refused = await recorder.record(
+                self.id, reading, lambda outcome: self._answers.put_nowait(_Answer(reading, outcome))
+            )
+        except Exception:
+            self._unanswered.release()
+            raise
         if refused:
             self._answers.put_nowait(_Answer(reading, refused))
 
@@ -110,7 +117,10 @@ class SupervisedDevice:
             reading, outcome = await self._answers.get()
             if isinstance(outcome, Refused):
                 self._count_refused(reading, outcome)
-            await driver.answer(reading, outcome)
+            try:
+                await driver.answer(reading, outcome)
+            except Exception:
+                log.exception("driver failed to answer", extra={"device": self.id, "driver": self.driver_name})
             self._unanswered.release()
 
     def _count_refused(self, reading: Reading, refused: Refused) -> None:
@@ -133,7 +143,8 @@ class SupervisedDevice:
             "bytes_dropped": counters.bytes_dropped,
         }
         if reason:
-            data["reason"] = reason[:REASON_CHARACTERS_MAX]
+            # A path that is not UTF-8 comes with lone surrogates, which no event can carry.
+            data["reason"] = reason.encode(errors="replace").decode()[:REASON_CHARACTERS_MAX]
         level = logging.INFO if online else logging.WARNING
         log.log(level, "device online" if online else "device offline", extra={"device": self.id, "reason": reason})
         await recorder.record(self.id, Reading("device.health", data, Origin.UNPROTECTED))

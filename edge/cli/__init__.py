@@ -83,5 +83,12 @@ def _tell(*errors: BaseException) -> int:
     for error in errors:
         if not isinstance(error, _NOT_TRIED):
             raise error
-        sys.stderr.write(f"wayside: {error}\n")
+        sys.stderr.write(f"wayside: {_sentence(error)}\n")
     return FAILS if any(isinstance(error, JournalCorruptError) for error in errors) else NOT_TRIED
+
+
+def _sentence(error: BaseException) -> str:
+    """What an error says; of the system's own, the file and the reason without the number."""
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}"
+    return str(error)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from edge.cli.exits import add_verb
+from edge.cli.exits import CannotTryError, add_verb
 
 if TYPE_CHECKING:
     import argparse
+
+_EXTRA = ("iotcore", "rich")
 
 
 def add_verbs(verbs: Any) -> None:
@@ -22,6 +24,11 @@ def add_verbs(verbs: Any) -> None:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from edge.demo import run_demo
+    from importlib.util import find_spec
+
+    missing = [name for name in _EXTRA if find_spec(name) is None]
+    if missing:
+        raise CannotTryError(f"the demo needs {' and '.join(missing)}, not installed; run: pip install 'wayside[demo]'")
+    from edge.demo.run import run_demo
 
     return run_demo(as_json=options.json)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Self
 
 from edge.cli.exits import DONE, FAILS, CannotTryError, add_verb, print_json, print_line
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from edge.journal.reader import EventSummary, JournalReader
@@ -63,29 +64,48 @@ def _add_directory(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("directory", type=Path, metavar="DIR", help="where <journal>/<batch>/<sequence>.cose go")
 
 
-def open_journals(config: Path) -> Iterator[JournalReader]:
-    """A reader for each journal of a gateway, oldest first. Raises CannotTryError when there is none."""
+def _journal_files(config: Path) -> list[Path]:
+    """The files of a gateway's journals, oldest first. Raises CannotTryError when there is none."""
     from edge.config import load_gateway_place
     from edge.journal.files import journals
+
+    data_dir = load_gateway_place(config).data_dir
+    paths = journals(data_dir)
+    if not paths:
+        raise CannotTryError(f"{data_dir}: there is no journal yet; `wayside run --config {config}` makes it")
+    return paths
+
+
+def _read_each(config: Path, read: Callable[[JournalReader], None]) -> None:
+    """Have each journal of a gateway read, oldest first.
+
+    One that was set aside because it is damaged is told and passed over: what came after it is wanted all the more.
+    Raises JournalCorruptError for the newest.
+    """
+    from edge.journal.errors import JournalCorruptError
     from edge.journal.reader import JournalReader
 
-    place = load_gateway_place(config)
-    paths = journals(place.data_dir)
-    if not paths:
-        raise CannotTryError(f"{place.data_dir}: there is no journal yet; `wayside run --config {config}` makes it")
+    paths = _journal_files(config)
     for path in paths:
-        with JournalReader(path) as reader:
-            yield reader
+        try:
+            with JournalReader(path) as reader:
+                read(reader)
+        except JournalCorruptError as error:
+            if path == paths[-1]:
+                raise
+            sys.stderr.write(f"wayside: damaged, read no further: {error}\n")
 
 
 def _events(options: argparse.Namespace) -> int:
-    for reader in open_journals(options.config):
+    def read(reader: JournalReader) -> None:
         for summary in reader.events():
             row = _event_row(reader, summary)
             if options.json:
                 print_json(row)
             else:
                 print_line(_event_line(row))
+
+    _read_each(options.config, read)
     return DONE
 
 
@@ -119,7 +139,8 @@ def _event_row(reader: JournalReader, summary: EventSummary) -> dict[str, Any]:
 def _stats(options: argparse.Namespace) -> int:
     from edge.journal.stats import journal_stats
 
-    rows = [journal_stats(reader) for reader in open_journals(options.config)]
+    rows: list[dict[str, Any]] = []
+    _read_each(options.config, lambda reader: rows.append(journal_stats(reader)))
     if options.json:
         print_json({"journals": rows})
         return DONE
@@ -136,30 +157,25 @@ def _stats(options: argparse.Namespace) -> int:
 
 def _verify(options: argparse.Namespace) -> int:
     from edge.config import load_gateway_config
+    from edge.journal.errors import JournalCorruptError
+    from edge.journal.reader import JournalReader
     from edge.journal.verify import JournalRefutedError, verify_journal
     from ledger_sync.proof.keyfile import load_key
 
     config = load_gateway_config(options.config)
     public_key = load_key(config.place.key_path).public_key
-    verified = []
-    for reader in open_journals(options.config):
-        with _Progress("verified to event") as progress:
-            try:
+    verified: list[dict[str, Any]] = []
+    for path in _journal_files(options.config):
+        try:
+            with JournalReader(path) as reader, _Progress("verified to event") as progress:
                 verdict = verify_journal(reader, public_key, config.ledgers, progress)
-            except JournalRefutedError as error:
-                if options.json:
-                    print_json({"verified": False, "journal": reader.id.hex(), "sentence": str(error)})
-                else:
-                    print_line(f"{reader.path}: does not verify: {error}")
-                return FAILS
-        verified.append(
-            {
-                "journal": reader.id.hex(),
-                "events": verdict.events,
-                "batches": verdict.batches,
-                "receipts": verdict.receipts,
-            }
-        )
+                verified.append({"journal": reader.id.hex(), **asdict(verdict)})
+        except (JournalRefutedError, JournalCorruptError) as error:
+            if options.json:
+                print_json({"verified": False, "file": str(path), "sentence": str(error)})
+            else:
+                print_line(f"{path}: does not verify: {error}")
+            return FAILS
     if options.json:
         print_json({"verified": True, "journals": verified})
         return DONE
@@ -173,10 +189,14 @@ def _export(options: argparse.Namespace) -> int:
     from edge.journal.export import export_journal
 
     written = kept = 0
-    for reader in open_journals(options.config):
+
+    def read(reader: JournalReader) -> None:
+        nonlocal written, kept
         with _Progress("written to event") as progress:
             new, old = export_journal(reader, options.directory, progress)
         written, kept = written + new, kept + old
+
+    _read_each(options.config, read)
     if options.json:
         print_json({"written": written, "kept": kept, "directory": str(options.directory)})
     else:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,9 +48,7 @@ def _prove(options: argparse.Namespace) -> int:
         except NotProvableError as error:
             raise CannotTryError(str(error)) from error
         journal = reader.id.hex()
-    draft = options.output.with_name(f".{options.output.name}.part")
-    draft.write_bytes(statement)
-    os.replace(draft, options.output)  # noqa: PTH105 - Path.replace says the same less clearly
+    _write(options.output, statement)
     if options.json:
         told = {"journal": journal, "sequence": options.sequence, "file": str(options.output), "bytes": len(statement)}
         print_json(told)
@@ -60,8 +59,23 @@ def _prove(options: argparse.Namespace) -> int:
     return DONE
 
 
+def _write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all. Raises CannotTryError."""
+    draft = path.with_name(f".{path.name}.part")
+    try:
+        draft.write_bytes(content)
+        draft.replace(path)
+    except OSError as error:
+        with contextlib.suppress(FileNotFoundError):
+            draft.unlink()
+        raise CannotTryError(
+            f"{path}: cannot be written ({error.strerror}); name a file in a folder of yours"
+        ) from error
+
+
 def _journal(config: Path, journal: str | None) -> JournalReader:
     from edge.config import load_gateway_place
+    from edge.journal.errors import JournalCorruptError
     from edge.journal.files import current_journal, journals
     from edge.journal.reader import JournalReader
 
@@ -70,7 +84,11 @@ def _journal(config: Path, journal: str | None) -> JournalReader:
         return JournalReader(current_journal(data_dir))
     known = []
     for path in journals(data_dir):
-        reader = JournalReader(path)
+        try:
+            reader = JournalReader(path)
+        except JournalCorruptError as error:
+            sys.stderr.write(f"wayside: passed over: {error}\n")
+            continue
         known.append(reader.id.hex())
         if reader.id.hex() == journal:
             return reader

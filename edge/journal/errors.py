@@ -42,13 +42,11 @@ class JournalCorruptError(JournalError):
 class UnknownOutcomeError(JournalError):
     """A commit failed, so nobody knows whether it took effect until the file has been read again.
 
-    Had it taken effect, the journal would stand at `position`: (next sequence, next batch), and `seen` would be what
-    the commit returned.
+    If it turns out to have taken effect, `seen` is what it would have returned.
     """
 
-    def __init__(self, message: str, position: tuple[int, int], seen: list[Seen]) -> None:
+    def __init__(self, message: str, seen: list[Seen]) -> None:
         super().__init__(message)
-        self.position = position
         self.seen = seen
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from edge.journal.files import sync_directory
 from edge.prove import prove_batch
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ def export_journal(reader: JournalReader, directory: Path, progress: Callable[[i
             continue
         folder = directory / reader.id.hex() / str(batch.number)
         folder.mkdir(parents=True, exist_ok=True)
-        there = {file.name for file in folder.glob("*.cose")}
+        wanted = {f"{batch.first_sequence + index}.cose" for index in range(batch.count)}
+        there = wanted & {file.name for file in folder.iterdir()}
         kept += len(there)
         if len(there) == batch.count:
             continue
@@ -36,6 +38,7 @@ def export_journal(reader: JournalReader, directory: Path, progress: Callable[[i
                 _write(folder / name, statement)
                 written += 1
             progress(sequence)
+        sync_directory(folder)
     return written, kept
 
 

@@ -94,9 +94,9 @@ def ensure_born(data_dir: Path, city: str, gateway: str) -> Path:
         connection.execute("INSERT INTO journal VALUES (?, ?, ?, ?)", birth)
     finally:
         connection.close()
-    _sync_directory(unborn)
+    sync_directory(unborn)
     unborn.rename(path.parent)
-    _sync_directory(data_dir)
+    sync_directory(data_dir)
     return path
 
 
@@ -114,7 +114,7 @@ def set_aside(data_dir: Path) -> Path:
     journal = last_known(current_journal(data_dir)).journal
     target = data_dir / f"{_CURRENT}-{number:04}-{journal.hex() if journal else 'unreadable'}"
     (data_dir / _CURRENT).rename(target)
-    _sync_directory(data_dir)
+    sync_directory(data_dir)
     return target / _FILE
 
 
@@ -136,7 +136,8 @@ def last_known(path: Path) -> LastKnown:
     )
 
 
-def _sync_directory(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
+    """Make what was created or renamed in a directory durable."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

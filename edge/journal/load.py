@@ -15,10 +15,10 @@ from ledger_sync.proof.cose import is_signed_by, parse
 from ledger_sync.proof.errors import ProofError
 from ledger_sync.proof.event import parse_event
 from ledger_sync.proof.merkle import leaf_hash, root_of_inclusion
-from ledger_sync.proof.names import issuer
+from ledger_sync.proof.names import JOURNAL_ID_BYTES, issuer
 from ledger_sync.proof.receipt import parse_receipt
 
-from .errors import JournalCorruptError, is_corruption
+from .errors import JournalCorruptError, JournalForeignError, is_corruption
 from .recall import DeviceRecall
 
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ class EventRow(NamedTuple):
 class Loaded:
     """Where a journal stands."""
 
-    issuer: str
     journal_id: bytes
     first_open: int
     next_batch: int
@@ -54,7 +53,10 @@ class Loaded:
 
 
 def load(connection: sqlite3.Connection, path: Path, signer: Signer) -> Loaded:
-    """The journal's state. Raises JournalCorruptError, and sqlite3.OperationalError when the disk cannot be read."""
+    """The journal's state.
+
+    Raises JournalCorruptError, JournalForeignError, and sqlite3.OperationalError when the disk cannot be read.
+    """
     try:
         return _load(connection, path, signer)
     except sqlite3.Error as error:
@@ -70,6 +72,13 @@ def _load(connection: sqlite3.Connection, path: Path, signer: Signer) -> Loaded:
     if len(born) != 1:
         raise JournalCorruptError(path, f"has {len(born)} births instead of one")
     journal_id, city, gateway = born[0]
+    if not isinstance(journal_id, bytes) or len(journal_id) != JOURNAL_ID_BYTES:
+        raise JournalCorruptError(path, f"its id is not {JOURNAL_ID_BYTES} bytes")
+    if issuer(city, gateway) != signer.issuer:
+        raise JournalForeignError(
+            f"{path}: is the journal of {issuer(city, gateway)}, not of {signer.issuer}: "
+            "correct city and gateway in the configuration, or give this gateway a data_dir of its own"
+        )
     last = connection.execute(
         "SELECT number, first_sequence, count, anchor FROM batch ORDER BY number DESC LIMIT 1"
     ).fetchone()
@@ -84,7 +93,6 @@ def _load(connection: sqlite3.Connection, path: Path, signer: Signer) -> Loaded:
             raise JournalCorruptError(path, f"the anchor of batch {number} is not signed by this gateway's key")
         first_open, next_batch, last_anchor_hash = first_sequence + count, number + 1, anchor_hash(anchor)
     return Loaded(
-        issuer=issuer(city, gateway),
         journal_id=journal_id,
         first_open=first_open,
         next_batch=next_batch,

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import deque
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from ledger_sync.proof.anchor import parse_anchor
 from ledger_sync.proof.errors import ProofError
 from ledger_sync.proof.merkle import Frontier, leaf_hash
+from ledger_sync.proof.names import JOURNAL_ID_BYTES
 
-from .errors import JournalCorruptError, JournalError
+from .errors import JournalCorruptError, JournalError, is_corruption
+from .load import EventRow
 from .schema import open_to_read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
     from types import TracebackType
+
+
+PAGE_ROWS = 1000
+SEQUENCE_MAX = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +51,25 @@ class EventSummary:
     state: str
 
 
+_BATCH_COLUMNS = ", ".join(field.name for field in fields(Batch))
+_EVENT_COLUMNS = ", ".join(EventRow._fields)
+_EVENT_TYPES = (int, str, str, int, bytes, object)
+_BATCH_TYPES = (int, int, int, int, bytes, object, object, object, str)
+
+
+class Backlog(NamedTuple):
+    """What has no receipt: sealed batches, their events and the open ones, when the oldest was sealed (UTC µs)."""
+
+    batches: int
+    events: int
+    oldest_us: int | None
+
+
 class JournalReader:
-    """A read-only view of one journal. May be used from any one thread at a time."""
+    """A read-only view of one journal. May be used from any one thread at a time.
+
+    Reads in pages, each of one moment: whoever reads slowly must not keep the writer from reusing its write-ahead log.
+    """
 
     def __init__(self, path: Path) -> None:
         """Raises JournalError when there is no journal at `path`, JournalCorruptError when it is none."""
@@ -54,12 +78,13 @@ class JournalReader:
         self.path = path
         try:
             self._connection = open_to_read(path)
-            born = self._connection.execute("SELECT id, city, gateway FROM journal").fetchone()
-            self.id, self.city, self.gateway = born
-        except sqlite3.OperationalError as error:
-            raise JournalError(f"{path}: cannot be read ({error})") from error
-        except (sqlite3.DatabaseError, TypeError) as error:
-            raise JournalCorruptError(path, str(error)) from error
+        except sqlite3.Error as error:
+            raise _read_error(path, error) from error
+        try:
+            self.id = self._read_id()
+        except JournalError:
+            self._connection.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -69,26 +94,43 @@ class JournalReader:
     ) -> None:
         self.close()
 
+    def _read_id(self) -> bytes:
+        births = list(self._rows("SELECT id FROM journal", (bytes,)))
+        if len(births) != 1 or len(births[0][0]) != JOURNAL_ID_BYTES:
+            raise JournalCorruptError(self.path, "has no journal id, or several")
+        journal_id: bytes = births[0][0]
+        return journal_id
+
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
 
-    def _rows(self, query: str, *parameters: object) -> Iterator[tuple[object, ...]]:
+    def _rows(self, query: str, types: tuple[type, ...], *parameters: object) -> Iterator[tuple[Any, ...]]:
+        """Rows whose columns have exactly these types; `object` allows any. A damaged file may hold others."""
         try:
-            yield from self._connection.execute(query, parameters)
-        except sqlite3.OperationalError as error:
-            raise JournalError(f"{self.path}: cannot be read now ({error})") from error
-        except sqlite3.DatabaseError as error:
-            raise JournalCorruptError(self.path, str(error)) from error
+            for row in self._connection.execute(query, parameters):
+                for value, expected in zip(row, types, strict=True):
+                    if type(value) is not expected and expected is not object:
+                        raise JournalCorruptError(
+                            self.path, f"has a row that is damaged: {type(value).__name__} for {expected.__name__}"
+                        )
+                yield row
+        except sqlite3.Error as error:
+            raise _read_error(self.path, error) from error
 
     def _batches(self, condition: str, *parameters: object) -> Iterator[Batch]:
-        columns = ", ".join(field.name for field in fields(Batch))
-        for row in self._rows(f"SELECT {columns} FROM batch {condition}", *parameters):  # noqa: S608 - ours
-            yield Batch(*row)  # type: ignore[arg-type]
+        for row in self._rows(f"SELECT {_BATCH_COLUMNS} FROM batch {condition}", _BATCH_TYPES, *parameters):  # noqa: S608 - ours
+            yield Batch(*row)
 
     def batches(self) -> Iterator[Batch]:
         """All sealed batches, oldest first."""
-        return self._batches("ORDER BY number")
+        page = self._page_of_batches(0)
+        while page:
+            yield from page
+            page = self._page_of_batches(page[-1].number)
+
+    def _page_of_batches(self, after: int) -> list[Batch]:
+        return list(self._batches("WHERE number > ? ORDER BY number LIMIT ?", after, PAGE_ROWS))
 
     def batch(self, number: int) -> Batch | None:
         """One sealed batch."""
@@ -96,7 +138,8 @@ class JournalReader:
 
     def batch_of(self, sequence: int) -> Batch | None:
         """The sealed batch that holds an event; None while it is open."""
-        found = next(self._batches("WHERE first_sequence <= ? ORDER BY number DESC LIMIT 1", sequence), None)
+        newest_first = "WHERE first_sequence <= ? ORDER BY first_sequence DESC LIMIT 1"
+        found = next(self._batches(newest_first, sequence), None)
         return found if found and sequence < found.first_sequence + found.count else None
 
     def waiting(self, limit: int) -> list[Batch]:
@@ -104,38 +147,81 @@ class JournalReader:
         return list(self._batches("WHERE receipt IS NULL ORDER BY refusal IS NOT NULL, number LIMIT ?", limit))
 
     def statement(self, sequence: int) -> bytes | None:
-        """The bytes of one event."""
-        row = next(self._rows("SELECT statement FROM event WHERE sequence = ?", sequence), None)
-        return row[0] if row else None  # type: ignore[return-value]
+        """The bytes of one event; None for a sequence that there is not, however large."""
+        return next((statement for _, statement in self.statements(sequence, 1)), None)
 
     def statements(self, first_sequence: int, count: int) -> Iterator[tuple[int, bytes]]:
         """(sequence, bytes) of the events from `first_sequence` on, `count` at most."""
+        return ((row.sequence, row.statement) for row in self.rows(first_sequence, count))
+
+    def rows(self, first_sequence: int, count: int) -> Iterator[EventRow]:
+        """Events as they are stored, from `first_sequence` on, `count` at most."""
         end = first_sequence + count
-        query = "SELECT sequence, statement FROM event WHERE sequence >= ? AND sequence < ? ORDER BY sequence"
-        return self._rows(query, first_sequence, end)  # type: ignore[return-value]
+        page = self._page_of_rows(first_sequence, end)
+        while page:
+            yield from page
+            page = self._page_of_rows(page[-1].sequence + 1, end)
+
+    def _page_of_rows(self, first: int, end: int) -> list[EventRow]:
+        first, end = max(first, 0), min(end, SEQUENCE_MAX)
+        if first >= end:
+            return []
+        query = f"SELECT {_EVENT_COLUMNS} FROM event WHERE sequence >= ? AND sequence < ? ORDER BY sequence LIMIT ?"  # noqa: S608 - ours
+        return [EventRow(*row) for row in self._rows(query, _EVENT_TYPES, first, end, PAGE_ROWS)]
 
     def events(self) -> Iterator[EventSummary]:
         """All events in order, with their batch and state."""
-        batches = self.batches()
-        batch = next(batches, None)
-        for sequence, statement in self.statements(1, 1 << 62):
-            while batch and sequence >= batch.first_sequence + batch.count:
-                batch = next(batches, None)
-            yield EventSummary(sequence, statement, batch.number if batch else None, batch.state if batch else "open")
+        number = 0
+        page = self._page_of_rows(1, SEQUENCE_MAX)
+        while page:
+            last = page[-1].sequence
+            batches = deque(self._batches("WHERE number >= ? AND first_sequence <= ? ORDER BY number", number, last))
+            for sequence, _, _, _, statement, _ in page:
+                while batches and sequence >= batches[0].first_sequence + batches[0].count:
+                    batches.popleft()
+                batch = batches[0] if batches else None
+                number = batch.number if batch else number
+                yield EventSummary(
+                    sequence, statement, batch.number if batch else None, batch.state if batch else "open"
+                )
+            page = self._page_of_rows(last + 1, SEQUENCE_MAX)
 
     def counts(self, column: str) -> dict[str, int]:
         """Number of events by `type`, `device` or `state`."""
-        query = f"SELECT {column}, count(*) FROM event_state GROUP BY {column} ORDER BY {column}"  # noqa: S608 - ours
-        return {str(name): int(str(count)) for name, count in self._rows(query)}
+        if column != "state":
+            query = f"SELECT {column}, count(*) FROM event GROUP BY {column} ORDER BY {column}"  # noqa: S608 - ours
+            return dict(self._rows(query, (str, int)))
+        # From the batches: to join them with the events would take seconds where there are many.
+        open_count = self._open_count()
+        by_state = dict(self._rows("SELECT state, sum(count) FROM batch GROUP BY state ORDER BY state", (str, int)))
+        return ({"open": open_count} if open_count else {}) | by_state
 
-    def waiting_summary(self) -> tuple[int, int | None]:
-        """(number of batches without a receipt, when the oldest of them was sealed in UTC µs)."""
-        count, oldest = next(self._rows("SELECT count(*), min(sealed_us) FROM batch WHERE receipt IS NULL"))
-        return int(str(count)), None if oldest is None else int(str(oldest))
+    def batch_count(self) -> int:
+        """Number of sealed batches."""
+        count: int = next(self._rows("SELECT count(*) FROM batch", (int,)))[0]
+        return count
+
+    def _open_count(self) -> int:
+        """Events that no batch holds yet."""
+        query = """SELECT count(*) FROM event
+            WHERE sequence >= coalesce((SELECT first_sequence + count FROM batch ORDER BY number DESC LIMIT 1), 0)"""
+        count: int = next(self._rows(query, (int,)))[0]
+        return count
+
+    def last_sequence(self) -> int:
+        """The newest event's sequence; 0 when there is none."""
+        last: int = next(self._rows("SELECT coalesce(max(sequence), 0) FROM event", (int,)))[0]
+        return last
+
+    def backlog(self) -> Backlog:
+        """What the ledger has not receipted yet."""
+        query = "SELECT count(*), coalesce(sum(count), 0), min(sealed_us) FROM batch WHERE receipt IS NULL"
+        batches, events, oldest_us = next(self._rows(query, (int, int, object)))
+        return Backlog(batches, events + self._open_count(), oldest_us)
 
     def quick_check(self) -> None:
         """SQLite's own check of the whole file. Raises JournalCorruptError; may take a minute a gigabyte."""
-        for (result,) in self._rows("PRAGMA quick_check(1)"):
+        for (result,) in self._rows("PRAGMA quick_check(1)", (str,)):
             if result != "ok":
                 raise JournalCorruptError(self.path, str(result))
 
@@ -155,3 +241,9 @@ class JournalReader:
             raise JournalCorruptError(self.path, f"batch {batch.number}: its anchor {error}") from error
         if tree.size != batch.count or tree.root() != root:
             raise JournalCorruptError(self.path, f"batch {batch.number}: its events are not those that were anchored")
+
+
+def _read_error(path: Path, error: sqlite3.Error) -> JournalError:
+    if is_corruption(error):
+        return JournalCorruptError(path, str(error))
+    return JournalError(f"{path}: cannot be read now ({error})")

@@ -49,6 +49,7 @@ CREATE TABLE batch (
     ) VIRTUAL
 );
 CREATE INDEX batch_waiting ON batch (number) WHERE receipt IS NULL;
+CREATE INDEX batch_first_sequence ON batch (first_sequence);
 CREATE TABLE device (
     id TEXT PRIMARY KEY,
     counter INTEGER NOT NULL
@@ -63,7 +64,7 @@ CREATE VIEW event_state AS
     SELECT event.sequence, event.device, event.type, event.utc_us, batch.number AS batch,
            coalesce(batch.state, 'open') AS state
     FROM event LEFT JOIN batch ON batch.number = (
-        SELECT max(number) FROM batch WHERE first_sequence <= event.sequence
+        SELECT number FROM batch WHERE first_sequence <= event.sequence ORDER BY first_sequence DESC LIMIT 1
     ) AND event.sequence < batch.first_sequence + batch.count;
 """
 

@@ -10,11 +10,12 @@ from ledger_sync.proof.cose import is_signed_by, parse
 from ledger_sync.proof.errors import ProofError
 from ledger_sync.proof.event import parse_event
 from ledger_sync.proof.merkle import Frontier, leaf_hash, root_of_inclusion
-from ledger_sync.proof.receipt import parse_receipt
+from ledger_sync.proof.receipt import parse_receipt, parse_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from edge.journal.load import EventRow
     from edge.journal.reader import Batch, JournalReader
     from ledger_sync.proof.trust import LedgerKey
 
@@ -47,21 +48,23 @@ def verify_journal(
             raise JournalRefutedError(f"batch {number} is missing, or does not begin with event {expected}")
         anchor = _anchor(reader, batch, previous, gateway_key)
         tree = Frontier()
-        for sequence, statement in reader.statements(batch.first_sequence, batch.count):
-            _check_event(reader, sequence, expected, statement, gateway_key)
-            tree.append(leaf_hash(statement))
+        for row in reader.rows(batch.first_sequence, batch.count):
+            _check_event(reader, row, expected, gateway_key)
+            tree.append(leaf_hash(row.statement))
             expected += 1
             if expected % 1000 == 0:
                 progress(expected)
         if tree.size != batch.count or tree.root() != anchor.envelope.payload:
             raise JournalRefutedError(f"batch {number}: its {tree.size} events do not give the root that was anchored")
+        if batch.refusal is not None:
+            _check_refusal(batch, batch.refusal, ledgers)
         if batch.receipt is not None:
             _check_receipt(batch, batch.receipt, ledgers)
             verdict.receipts += 1
         previous = anchor_hash(batch.anchor)
         verdict.batches += 1
-    for sequence, statement in reader.statements(expected, 1 << 62):
-        _check_event(reader, sequence, expected, statement, gateway_key)
+    for row in reader.rows(expected, 1 << 62):
+        _check_event(reader, row, expected, gateway_key)
         expected += 1
     verdict.events = expected - 1
     return verdict
@@ -73,12 +76,9 @@ def _anchor(reader: JournalReader, batch: Batch, previous: bytes | None, gateway
     except ProofError as error:
         raise JournalRefutedError(f"batch {batch.number}: its anchor {error}") from error
     claims = anchor.claims
-    if (claims.journal, claims.batch, claims.first_sequence, claims.count) != (
-        reader.id,
-        batch.number,
-        batch.first_sequence,
-        batch.count,
-    ):
+    sealed_s = batch.sealed_us // 1_000_000
+    named = (reader.id, batch.number, batch.first_sequence, batch.count, sealed_s)
+    if (claims.journal, claims.batch, claims.first_sequence, claims.count, claims.issued_at) != named:
         raise JournalRefutedError(f"batch {batch.number}: its row contradicts its anchor")
     if claims.previous != previous:
         raise JournalRefutedError(f"batch {batch.number}: its anchor does not name the one before it")
@@ -87,15 +87,31 @@ def _anchor(reader: JournalReader, batch: Batch, previous: bytes | None, gateway
     return anchor
 
 
-def _check_event(reader: JournalReader, sequence: int, expected: int, statement: bytes, gateway_key: bytes) -> None:
+def _check_event(reader: JournalReader, row: EventRow, expected: int, gateway_key: bytes) -> None:
     try:
-        event, envelope = parse_event(statement), parse(statement)
+        event, envelope = parse_event(row.statement), parse(row.statement)
     except ProofError as error:
-        raise JournalRefutedError(f"event {sequence}: {error}") from error
-    if sequence != expected or event.sequence != expected or event.journal != reader.id:
+        raise JournalRefutedError(f"event {row.sequence}: {error}") from error
+    if row.sequence != expected or event.sequence != expected or event.journal != reader.id:
         raise JournalRefutedError(f"event {expected} is missing, or another stands in its place")
     if not is_signed_by(envelope, envelope.payload or b"", gateway_key):
-        raise JournalRefutedError(f"event {sequence} is not signed by this gateway's key: something was altered")
+        raise JournalRefutedError(f"event {expected} is not signed by this gateway's key: something was altered")
+    if (row.device, row.type, row.utc_us) != (event.device, event.type, event.stamp.utc_us):
+        raise JournalRefutedError(f"event {expected}: its row's device, type or time is not what was signed")
+
+
+def _check_refusal(batch: Batch, raw: bytes, ledgers: Sequence[LedgerKey]) -> None:
+    try:
+        refusal = parse_refusal(raw)
+    except ProofError as error:
+        raise JournalRefutedError(f"batch {batch.number}: its refusal {error}") from error
+    signed = refusal.envelope.payload or b""
+    keys = [key.public_key for key in ledgers if key.id == refusal.ledger]
+    by_ledger = any(is_signed_by(refusal.envelope, signed, key) for key in keys)
+    if refusal.anchor_hash != anchor_hash(batch.anchor) or not by_ledger:
+        raise JournalRefutedError(
+            f"batch {batch.number}: its refusal is not one of a [[ledger]] of the configuration for this anchor"
+        )
 
 
 def _check_receipt(batch: Batch, raw: bytes, ledgers: Sequence[LedgerKey]) -> None:

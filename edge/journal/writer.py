@@ -16,7 +16,7 @@ from ledger_sync.proof.anchor import AnchorClaims, LedgerHead, anchor_hash
 from ledger_sync.proof.event import PayloadEncoder, Stamp
 from ledger_sync.proof.merkle import Frontier, leaf_hash
 
-from .errors import JournalCorruptError, JournalForeignError, UnknownOutcomeError
+from .errors import JournalCorruptError, UnknownOutcomeError, is_corruption
 from .load import Loaded, load
 from .recall import DeviceRecall, Seen
 from .schema import migrate, open_to_write
@@ -99,23 +99,18 @@ class JournalWriter:
     def _open_file(self) -> None:
         try:
             self._connection = open_to_write(self.path)
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
+            try:
+                migrate(self._connection, self.path)
+                self._take(load(self._connection, self.path, self._signer))
+            except BaseException:
+                self._connection.close()
+                raise
+        except sqlite3.Error as error:
+            if not is_corruption(error):
                 raise
             raise JournalCorruptError(self.path, str(error)) from error
-        try:
-            migrate(self._connection, self.path)
-            self._take(load(self._connection, self.path, self._signer))
-        except BaseException:
-            self._connection.close()
-            raise
 
     def _take(self, loaded: Loaded) -> None:
-        if loaded.issuer != self._signer.issuer:
-            raise JournalForeignError(
-                f"{self.path}: is the journal of {loaded.issuer}, not of {self._signer.issuer}: "
-                "correct city and gateway in the configuration, or give this gateway a data_dir of its own"
-            )
         self.journal_id = loaded.journal_id
         self.next_sequence = loaded.first_open
         self._next_batch = loaded.next_batch
@@ -178,7 +173,7 @@ class JournalWriter:
             # again what was not answered, and are answered from `recall`.
             self._connection.execute("COMMIT")
         except (sqlite3.Error, OSError) as error:
-            raise UnknownOutcomeError(f"{self.path}: {error}", self.position, seen) from error
+            raise UnknownOutcomeError(f"{self.path}: {error}", seen) from error
         self._step("journal.committed")
         return seen
 
@@ -263,5 +258,6 @@ class JournalWriter:
     def close(self) -> None:
         """Close the file; everything in it was durable before. The write-ahead log is emptied if no reader is busy."""
         with contextlib.suppress(sqlite3.Error):  # the next start reads the log just as well
+            self._connection.execute("PRAGMA busy_timeout = 0")
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._connection.close()

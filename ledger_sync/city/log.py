@@ -86,7 +86,6 @@ class Log:
         if (journal_mode, synchronous) != ("wal", 2):
             raise LogError(f"{self.path}: SQLite keeps no write-ahead log here ({journal_mode}); use a local disk")
         self.connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-        self.connection.execute('PRAGMA wal_autocheckpoint = 16000')
         migrations.apply(Database(self.connection, use_counts_table=False))
 
     def _read_state(self) -> tuple[int, Head | None]:

@@ -13,7 +13,6 @@ from .cose import ISS, SUB, UTC_US_MAX, Role, Sign1, parse, parse_header
 from .errors import MalformedError, SchemaError
 from .event_types import (
     EVENT_TYPES,
-    SETTLING_DATA_BYTES_MAX,
     SETTLING_STATEMENT_BYTES_MAX,
     STATEMENT_BYTES_MAX,
     EventType,
@@ -87,8 +86,8 @@ def encode_data(row: EventType, data: Mapping[str, Any]) -> bytes:
         raw = cbor2.dumps(row.check(data), canonical=True)
     except UnicodeEncodeError:
         raise SchemaError("has text with a lone surrogate, which has no UTF-8") from None
-    if row.settles and len(raw) > SETTLING_DATA_BYTES_MAX:
-        raise SchemaError(f"is {len(raw)} bytes of data; a {row.name} has at most {SETTLING_DATA_BYTES_MAX}")
+    if len(raw) > row.data_bytes_max:
+        raise SchemaError(f"is {len(raw)} bytes of data; a {row.name} has at most {row.data_bytes_max}")
     return raw
 
 
@@ -249,7 +248,7 @@ def _data(name: str, fields: Mapping[int, Any], payload_size: int) -> Mapping[st
         return data
     try:
         checked = row.check(data)
-        if row.settles and payload_size > SETTLING_DATA_BYTES_MAX + _REST_BYTES_MIN:
+        if payload_size > row.data_bytes_max + _REST_BYTES_MIN:
             encode_data(row, data)  # only where it might be too large, as measuring costs
     except SchemaError as error:
         raise MalformedError(f"an event's data (10) is not that of a {row.name}: {error}") from error

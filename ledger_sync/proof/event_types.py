@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .cbor import INT64_MAX
 from .errors import SchemaError
-from .fields import array, choice, decimal, either, integer, octets, optional, record, text
+from .fields import array, choice, decimal, either, integer, octets, optional, record, tellable, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 SETTLING_DATA_BYTES_MAX = 300
 SETTLING_STATEMENT_BYTES_MAX = 640
 STATEMENT_BYTES_MAX = 4096
+# What surrounds the data of a statement is as large as in a settling one, at the most.
+DATA_BYTES_MAX = STATEMENT_BYTES_MAX - (SETTLING_STATEMENT_BYTES_MAX - SETTLING_DATA_BYTES_MAX)
 
 GATEWAY_PREFIX = "gateway."
 
@@ -36,6 +38,11 @@ class EventType:
     version: int
     settles: bool
     check: Callable[[Any], dict[str, Any]]
+
+    @property
+    def data_bytes_max(self) -> int:
+        """How large its encoded data may be."""
+        return SETTLING_DATA_BYTES_MAX if self.settles else DATA_BYTES_MAX
 
 
 _PAN_DIGITS = range(12, 20)
@@ -155,5 +162,5 @@ def event_type(name: str) -> EventType:
     """The row of a type. Raises SchemaError for a type that is not in the table."""
     row = EVENT_TYPES.get(name)
     if row is None:
-        raise SchemaError(f"{name[:40]!r} is no event type; known are {', '.join(EVENT_TYPES)}", "type")
+        raise SchemaError(f"{tellable(name)} is no event type; known are {', '.join(EVENT_TYPES)}", "type")
     return row

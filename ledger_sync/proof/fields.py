@@ -125,6 +125,14 @@ def array(item: Check, count_min: int, count_max: int) -> Check:
     return check
 
 
+_NAME = re.compile(r"[a-z_.]{1,40}")
+
+
+def tellable(name: Any) -> str:
+    """A name that a device sent, if names look like that; whatever else it may be, a card number say, is not told."""
+    return name if isinstance(name, str) and _NAME.fullmatch(name) else "(a name that is no name)"
+
+
 def record(required: Mapping[str, Check], allowed: Mapping[str, Check] | None = None) -> Check:
     """A map with all of `required`, any of `allowed`, and nothing else."""
     checks = {**required, **(allowed or {})}
@@ -138,7 +146,7 @@ def record(required: Mapping[str, Check], allowed: Mapping[str, Check] | None = 
         for name, one in value.items():
             field_check = checks.get(name)
             if field_check is None:
-                raise SchemaError(f"is not a field of this type; it has {', '.join(checks) or 'none'}", str(name)[:40])
+                raise SchemaError(f"is not a field of this type; it has {', '.join(checks) or 'none'}", tellable(name))
             try:
                 checked[name] = field_check(one)
             except SchemaError as error:

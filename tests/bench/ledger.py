@@ -155,7 +155,7 @@ def _anchors(count: int) -> list[bytes]:
     return [os.urandom(ANCHOR_BYTES) for _ in range(count)]
 
 
-def measure_append_flatness(small: int = 10_000, large: int = 1_000_000, rounds: int = 60) -> dict[str, float]:
+def measure_append_flatness(small: int = 10_000, large: int = 1_000_000, rounds: int = 240) -> dict[str, float]:
     """`ledger_append_flatness`: what an append of a group costs at `large` entries over what it costs at `small`."""
     costs: dict[int, list[float]] = {small: [], large: []}
     with tempfile.TemporaryDirectory() as directory:

@@ -10,6 +10,8 @@ import pytest
 
 from broker.dial import ConnectOptions, dial, new_client
 from broker.url import BrokerUrl
+from tests.broker.running import DEADLINE_S, until
+from tests.broker.scripted_broker import ScriptedBroker
 from tests.support.brokers import ROOT
 
 _HUNG_RESOLVER = """
@@ -34,22 +36,15 @@ def test_a_resolver_that_hangs_does_not_keep_the_process_from_stopping() -> None
 
 
 async def test_a_dial_that_was_given_up_sends_no_connect() -> None:
-    received: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        received.set_result(await reader.read())
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    url = BrokerUrl("127.0.0.1", server.sockets[0].getsockname()[1])
-    options = ConnectOptions(url, "gw-1", (), None, clean_start=False, session_expiry_s=60, window=8)
+    scripted = ScriptedBroker()
     given_up = threading.Event()
     given_up.set()
-    with pytest.raises(ConnectionAbortedError, match="given up"):
-        await dial(new_client(options), options, given_up)
-    assert await asyncio.wait_for(received, 5) == b""
-    server.close()
-    await server.wait_closed()
+    async with scripted.serving() as url, asyncio.timeout(DEADLINE_S):
+        options = ConnectOptions(url, "gw-1", (), None, clean_start=False, session_expiry_s=60, window=8)
+        with pytest.raises(ConnectionAbortedError, match="given up"):
+            await dial(new_client(options), options, given_up)
+        await until(lambda: scripted.closed)
+    assert scripted.received == b""
 
 
 async def test_a_host_that_is_no_name_is_a_value_error() -> None:

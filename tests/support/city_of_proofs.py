@@ -32,7 +32,7 @@ SEEN_S = 1_767_225_590
 ANCHORED_S = 1_767_225_660
 LOGGED_S = 1_767_225_661
 
-METER_READING = {
+METER_READING: dict[str, Any] = {
     "meter_id": "4B384547303034303436333935353037",
     "meter_time": "260101010000W",
     "integrity": "crc",

@@ -26,6 +26,7 @@ from ledger_sync.proof.receipt import parse_receipt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from edge.journal.reader import Batch
     from tests.support.city_files import CityFiles
@@ -50,7 +51,7 @@ def check_city(files: CityFiles, validators: Sequence[CountingValidator] = ()) -
         batches = list(reader.batches())
         unreceipted = [batch.number for batch in batches if batch.state != "receipted"]
         assert not unreceipted, f"batches without a receipt: {unreceipted}"
-        tokens = _check_sequences(reader)
+    tokens = tokens_in(path)
     for validator in validators:
         check_validator(validator, tokens.get(validator.id, {}))
     entries = check_ledger(files, batches)
@@ -58,20 +59,23 @@ def check_city(files: CityFiles, validators: Sequence[CountingValidator] = ()) -
     return CityCounts(verdict.events, len(batches), acknowledged, entries)
 
 
-def _check_sequences(reader: JournalReader) -> dict[str, dict[str, int]]:
-    """Sequences and device counters run from 1 without gap, and no token stands twice; device → token → sequence."""
+def tokens_in(path: Path) -> dict[str, dict[str, int]]:
+    """The taps of a journal: device → token → sequence, in order.
+
+    Sequences and device counters must run from 1 without gap, and no token of a device may stand twice.
+    """
     counters: Counter[str] = Counter()
     tokens: dict[str, dict[str, int]] = {}
-    for expected, summary in enumerate(reader.events(), 1):
-        event = parse_event(summary.statement)
-        assert summary.sequence == event.sequence == expected, f"event {expected} is missing or stands elsewhere"
-        counters[event.device] += 1
-        assert event.device_counter == counters[event.device], f"event {expected}: the device's counter has a gap"
-        if event.type == "fare.tap":
-            token = event.data["token"]
-            of_device = tokens.setdefault(event.device, {})
-            assert token not in of_device, f"{token} is recorded twice: events {of_device.get(token)} and {expected}"
-            of_device[token] = expected
+    with JournalReader(path) as reader:
+        for expected, summary in enumerate(reader.events(), 1):
+            event = parse_event(summary.statement)
+            assert summary.sequence == event.sequence == expected, f"event {expected} is missing or stands elsewhere"
+            counters[event.device] += 1
+            assert event.device_counter == counters[event.device], f"event {expected}: the device's counter has a gap"
+            if event.type == "fare.tap":
+                of_device, token = tokens.setdefault(event.device, {}), event.data["token"]
+                assert token not in of_device, f"{token} is recorded twice: {of_device.get(token)} and {expected}"
+                of_device[token] = expected
     return tokens
 
 

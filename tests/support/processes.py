@@ -52,9 +52,7 @@ class Process:
         self._process.send_signal(signal.SIGTERM)
 
 
-async def start_module(
-    module: str, config: Path, *arguments: str, name: str, before: Sequence[str] = ()
-) -> Process:
+async def start_module(module: str, config: Path, *arguments: str, name: str, before: Sequence[str] = ()) -> Process:
     """`python -m module --config config arguments`; its log is <config's folder>/<name>.log. `before`: a tracer."""
     log_path = config.parent / f"{name}.log"
     with log_path.open("ab") as log:

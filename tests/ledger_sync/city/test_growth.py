@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger_sync.city.growth import ENCODED_HASH_BYTES, Growth
@@ -21,6 +21,7 @@ def grown(first: int, count: int) -> Growth:
     return Growth(first, peaks, LEAVES[first : first + count])
 
 
+@settings(deadline=None)
 @given(sizes)
 def test_root_and_peaks_are_those_of_the_whole_tree(size: tuple[int, int]) -> None:
     growth, tree = grown(*size), Tree(LEAVES[: sum(size)])
@@ -28,6 +29,7 @@ def test_root_and_peaks_are_those_of_the_whole_tree(size: tuple[int, int]) -> No
     assert growth.peaks() == {level: tree.node(level, index) for level, index in peaks_of(tree.size)}
 
 
+@settings(deadline=None)
 @given(sizes)
 def test_completed_nodes_are_those_that_a_frontier_completes(size: tuple[int, int]) -> None:
     first, count = size
@@ -37,6 +39,7 @@ def test_completed_nodes_are_those_that_a_frontier_completes(size: tuple[int, in
         assert growth.nodes_completed_by(entry) == expected
 
 
+@settings(deadline=None)
 @given(sizes)
 def test_paths_are_the_inclusion_paths_of_the_whole_tree(size: tuple[int, int]) -> None:
     first, count = size
@@ -47,6 +50,7 @@ def test_paths_are_the_inclusion_paths_of_the_whole_tree(size: tuple[int, int]) 
         assert len(path) % ENCODED_HASH_BYTES == 0
 
 
+@settings(deadline=None)
 @given(sizes)
 def test_receipts_of_a_group_are_byte_for_byte_those_made_one_by_one(size: tuple[int, int]) -> None:
     first, count = size

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -139,7 +139,7 @@ def test_a_chain_goes_on_after_a_contradiction(ledger: Ledger, gateway: Gateway)
     "changes", [{"previous": bytes(32)}, {"first_sequence": 10}, {"first_sequence": 12}, {"first_sequence": 1}]
 )
 def test_an_anchor_that_does_not_continue_its_chain_is_refused(
-    ledger: Ledger, gateway: Gateway, changes: dict[str, object]
+    ledger: Ledger, gateway: Gateway, changes: dict[str, Any]
 ) -> None:
     ledger.register([gateway.seal()])
     assert reason(ledger, gateway.sealed(**changes)) is RefusalReason.BROKEN_CHAIN
@@ -161,11 +161,11 @@ def test_a_head_that_this_ledger_signed_may_be_named(ledger: Ledger, gateway: Ga
     [{"tree_size": 2}, {"tree_size": 2**64 - 1}, {"root": bytes(32)}, {"issued_at": 1}],
 )
 def test_a_head_that_this_ledger_never_signed_is_refused(
-    ledger: Ledger, gateway: Gateway, changes: dict[str, object]
+    ledger: Ledger, gateway: Gateway, changes: dict[str, Any]
 ) -> None:
     head = ledger.register([gateway.seal()]).head
     assert head is not None
-    seen = replace(LedgerHead(1, head.signed.root, head.issued_at), **changes)  # type: ignore[arg-type]
+    seen = replace(LedgerHead(1, head.signed.root, head.issued_at), **changes)
     assert reason(ledger, gateway.sealed(ledger_seen=seen)) is RefusalReason.UNKNOWN_LEDGER_HEAD
 
 
@@ -178,10 +178,10 @@ def test_a_gateway_cannot_publish_under_another_s_topic(ledger: Ledger, gateway:
 
 @pytest.mark.parametrize("changes", [{"batch": 2}, {"journal": bytes(16)}])
 def test_an_anchor_belongs_under_the_topic_of_its_batch(
-    ledger: Ledger, gateway: Gateway, changes: dict[str, object]
+    ledger: Ledger, gateway: Gateway, changes: dict[str, Any]
 ) -> None:
     own = gateway.seal()
-    address = replace(own.address, **changes)  # type: ignore[arg-type]
+    address = replace(own.address, **changes)
     assert reason(ledger, Submission(address, own.anchor)) is RefusalReason.MALFORMED
 
 
@@ -218,9 +218,9 @@ def test_the_longest_anchor_is_within_bounds() -> None:
     longest = Gateway("g" * 32, city="c" * 32)
     number = 2**63 - 1
     seen = LedgerHead(number, bytes(32), number)
-    numbers = {"issued_at": number, "count": number, "first_sequence": number, "gaps": number, "batch": number}
-    times = {"time_min_us": number, "time_max_us": number}
-    anchor = longest.sealed(previous=bytes(32), ledger_seen=seen, **numbers, **times).anchor
+    names = ("issued_at", "count", "first_sequence", "gaps", "batch", "time_min_us", "time_max_us")
+    numbers: dict[str, Any] = dict.fromkeys(names, number)
+    anchor = longest.sealed(previous=bytes(32), ledger_seen=seen, **numbers).anchor
     assert len(anchor) <= ANCHOR_BYTES_MAX / 2 + 32
 
 

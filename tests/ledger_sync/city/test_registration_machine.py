@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, multiple, rule
+from hypothesis.stateful import Bundle, MultipleResults, RuleBasedStateMachine, initialize, multiple, rule
 
 from ledger_sync.city.ledger import Ledger, Submission
 from ledger_sync.proof.anchor import LedgerHead, anchor_hash
@@ -40,7 +40,7 @@ class Machine(RuleBasedStateMachine):
         self.seen: LedgerHead | None = None
 
     @initialize(target=sealed)
-    def begin(self) -> object:
+    def begin(self) -> MultipleResults[Submission]:
         return multiple(*(self._seal(which) for which in range(4)))
 
     @rule(target=sealed, which=st.integers(0, 3), count=st.integers(1, 9))
@@ -48,7 +48,7 @@ class Machine(RuleBasedStateMachine):
         return self._seal(which, count)
 
     @rule(target=sealed, which=st.integers(0, 3), root=st.binary(min_size=32, max_size=32))
-    def seal_the_next_batch_twice(self, which: int, root: bytes) -> object:
+    def seal_the_next_batch_twice(self, which: int, root: bytes) -> MultipleResults[Submission]:
         self.lied.add(which)
         return multiple(self.journals[which].sealed(root=root), self._seal(which))
 

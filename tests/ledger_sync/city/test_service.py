@@ -22,7 +22,8 @@ from ledger_sync.city import service
 from ledger_sync.city.errors import LogError, OwnedError
 from ledger_sync.city.ledger import Answer, Submission
 from ledger_sync.city.service import serve
-from ledger_sync.proof.keyfile import KeyFileError, make_key
+from ledger_sync.city.status import ledger_status
+from ledger_sync.proof.keyfile import KeyFileError, load_key, make_key
 from ledger_sync.proof.receipt import RefusalReason
 from tests.ledger_sync.city import gateways
 from tests.ledger_sync.city.gateways import CITY, Gateway, check_log, entries, ledger_settings, proven, refused
@@ -54,7 +55,7 @@ def settings(tmp_path: Path, broker: BrokerProcess, monkeypatch: pytest.MonkeyPa
     data_dir = tmp_path / "ledger"
     settings = ledger_settings(data_dir, Gateway().registered, Gateway("gw-2").registered, url=broker.url)
     make_key(settings.key_path)
-    monkeypatch.setattr(gateways, "LEDGER_KEY", service.load_key(settings.key_path))
+    monkeypatch.setattr(gateways, "LEDGER_KEY", load_key(settings.key_path))
     return settings
 
 
@@ -260,7 +261,7 @@ async def test_a_broker_that_refuses_receipts_is_told_once_and_holds_nothing_up(
         async with connected(strict) as client, serving(strict_settings):
             async with asyncio.timeout(DEADLINE_S):
                 group = [gateway.seal() for _ in range(300)]
-                while not settings.log_path.exists() or len(entries(settings.log_path)) < 300:
+                while ledger_status(settings)["size"] < 300:
                     await client.publish(*group)
     told = [record for record in caplog.records if "receipts do not go out" in record.message]
     assert len(told) == 1

@@ -142,7 +142,9 @@ def test_events_receipts_and_transparent_statements_do_not_pass_as_anchors() -> 
 def test_a_changed_anchor_is_parsed_or_refused_with_a_typed_error(data: st.DataObject) -> None:
     raw = Plan().anchor(ROOT)
     position = data.draw(st.integers(0, len(raw) - 1))
-    changed = raw[:position] + data.draw(st.binary(min_size=1, max_size=4)) + raw[position + data.draw(st.integers(0, 4)) :]
+    changed = (
+        raw[:position] + data.draw(st.binary(min_size=1, max_size=4)) + raw[position + data.draw(st.integers(0, 4)) :]
+    )
     try:
         anchor = parse_anchor(changed)
     except ProofError:

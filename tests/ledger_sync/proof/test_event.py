@@ -129,7 +129,9 @@ WRONG_FIELDS: dict[str, dict[int, Any]] = {
     "data with integer keys": {10: {1: 2}},
     "data of another schema": {10: {"direction": "in"}},
     "a decimal in text": {10: {**METER_READING, "registers": [{"obis": "1.8.0", "value": "1.5", "unit": "kWh"}]}},
-    "data of 301 bytes": {10: {**METER_READING, "registers": [{"obis": "x" * 24, "value": Decimal(0), "unit": "y" * 16}] * 5}},
+    "data of 301 bytes": {
+        10: {**METER_READING, "registers": [{"obis": "x" * 24, "value": Decimal(0), "unit": "y" * 16}] * 5}
+    },
     "no digest among the evidence": {11: []},
     "a digest of 31 bytes": {11: [bytes(31)]},
     "evidence that is null": {11: None},
@@ -148,7 +150,16 @@ def test_an_event_is_malformed_with(name: str) -> None:
 
 @pytest.mark.parametrize(
     "claims",
-    [{6: 1_767_225_600}, {2: "meter 1"}, {2: ""}, {2: "m" * 33}, {1: "demo"}, {1: "demo/GW"}, {1: "demo/gw-1/x"}, {1: "/gw-1"}],
+    [
+        {6: 1_767_225_600},
+        {2: "meter 1"},
+        {2: ""},
+        {2: "m" * 33},
+        {1: "demo"},
+        {1: "demo/GW"},
+        {1: "demo/gw-1/x"},
+        {1: "/gw-1"},
+    ],
     ids=str,
 )
 def test_an_event_is_malformed_with_the_claims(claims: dict[int, Any]) -> None:
@@ -223,7 +234,9 @@ def test_what_is_signed_for_a_decimal_is_what_is_parsed(value: str, signed: str)
 def test_a_changed_statement_is_parsed_or_refused_with_a_typed_error(data: st.DataObject) -> None:
     raw = Plan().event()
     position = data.draw(st.integers(0, len(raw) - 1))
-    changed = raw[:position] + data.draw(st.binary(min_size=1, max_size=4)) + raw[position + data.draw(st.integers(0, 4)) :]
+    changed = (
+        raw[:position] + data.draw(st.binary(min_size=1, max_size=4)) + raw[position + data.draw(st.integers(0, 4)) :]
+    )
     try:
         event = parse_event(changed)
     except ProofError:

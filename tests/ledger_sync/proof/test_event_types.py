@@ -11,16 +11,28 @@ from ledger_sync.proof.event_types import EVENT_TYPES, event_type, holds_card_nu
 from tests.support.city_of_proofs import ABSENT, METER_READING, overridden
 
 CARD = "4111111111111111"
-REGISTER = METER_READING["registers"][0]  # type: ignore[index]
+REGISTER = METER_READING["registers"][0]
 EXAMPLES: dict[str, dict[str, Any]] = {
     "meter.reading": METER_READING,
     "fare.tap": {"direction": "in", "token": "a1b2", "zone": 3, "bio": {"result": "match", "score": Decimal("0.97")}},
-    "device.health": {"state": "offline", "reason": "no telegram for 30 s", "errors": 1, "resyncs": 2, "bytes_dropped": 3},
+    "device.health": {
+        "state": "offline",
+        "reason": "no telegram for 30 s",
+        "errors": 1,
+        "resyncs": 2,
+        "bytes_dropped": 3,
+    },
     "gateway.start": {"software": "0.1.0", "configuration_sha256": bytes(32)},
     "gateway.stop": {"reason": "SIGTERM"},
     "gateway.heartbeat": {},
     "gateway.clock": {"step_us": -5},
-    "gateway.gap": {"reason": "journal quarantined", "journal": bytes(16), "batch": 1, "sequence": None, "readings_lost": None},
+    "gateway.gap": {
+        "reason": "journal quarantined",
+        "journal": bytes(16),
+        "batch": 1,
+        "sequence": None,
+        "readings_lost": None,
+    },
 }
 
 
@@ -104,13 +116,15 @@ def test_a_fare_tap_is_refused_with(data: dict[str, Any]) -> None:
 
 
 def test_the_refusal_of_a_card_number_does_not_repeat_it() -> None:
-    with pytest.raises(SchemaError, match="^token: looks like a card number") as caught:
+    with pytest.raises(SchemaError, match=r"^token: looks like a card number") as caught:
         encode_data(event_type("fare.tap"), {"direction": "in", "token": CARD})
     assert CARD not in str(caught.value)
 
 
 @given(st.text("0123456789", min_size=11, max_size=18), st.text("xyz.", max_size=4), st.text("xyz.", max_size=4))
-def test_a_run_of_12_to_19_digits_that_passes_luhn_is_found_whatever_surrounds_it(body: str, left: str, right: str) -> None:
+def test_a_run_of_12_to_19_digits_that_passes_luhn_is_found_whatever_surrounds_it(
+    body: str, left: str, right: str
+) -> None:
     number = body + luhn_digit(body)
     assert holds_card_number(f"{left}{number}{right}")
     assert holds_card_number(f"{left}{' '.join(number)}{right}")

@@ -77,11 +77,13 @@ def test_an_error_names_the_path_of_the_field() -> None:
     with pytest.raises(SchemaError, match=r"^list: \[1\]: must be text") as caught:
         RECORD({"a": 1, "list": ["x", ""]})
     assert caught.value.field == "list"
-    with pytest.raises(SchemaError, match="^a: is required"):
+    with pytest.raises(SchemaError, match=r"^a: is required"):
         RECORD({"list": ["x"]})
 
 
-@pytest.mark.parametrize("value", ["123.450", "-0.001", "+7", "0", "007.50", "9223372036854775807", "-9.223372036854775808"])
+@pytest.mark.parametrize(
+    "value", ["123.450", "-0.001", "+7", "0", "007.50", "9223372036854775807", "-9.223372036854775808"]
+)
 def test_a_plainly_written_decimal_keeps_its_number_and_places(value: str) -> None:
     assert fields.decimal(value).as_tuple() == Decimal(value).as_tuple()
 
@@ -93,7 +95,25 @@ def test_a_decimal_comes_back_as_it_is_signed(value: str, signed: str) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["", " ", " 1", "1 ", "1\n", "1_000", "1,5", ".5", "5.", "1e3", "1E+400", "NaN", "Infinity", "0x10", "--1", "٣", "1" * 5000],
+    [
+        "",
+        " ",
+        " 1",
+        "1 ",
+        "1\n",
+        "1_000",
+        "1,5",
+        ".5",
+        "5.",
+        "1e3",
+        "1E+400",
+        "NaN",
+        "Infinity",
+        "0x10",
+        "--1",
+        "٣",
+        "1" * 5000,
+    ],
     ids=lambda value: repr(value)[:12],
 )
 def test_text_that_is_no_plain_decimal_is_refused(value: str) -> None:

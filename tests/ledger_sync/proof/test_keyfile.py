@@ -45,6 +45,15 @@ def test_of_many_makers_at_once_one_wins_and_nothing_else_is_left(path: Path) ->
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_a_key_that_another_process_made_meanwhile_is_not_overwritten(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.fsync", lambda _descriptor: path.write_text("made meanwhile"))
+    assert not make_key(path)
+    assert path.read_text() == "made meanwhile"
+    assert list(path.parent.iterdir()) == [path]
+
+
 def test_a_key_is_in_place_only_when_it_is_whole(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_descriptor: int) -> None:
         raise OSError(28, "No space left on device")

@@ -54,7 +54,9 @@ def test_a_sound_statement_exits_0_and_says_what_is_proven(statement_file: Path,
 @pytest.mark.parametrize(
     ("content", "reason"), [(b"", "malformed"), (b"\x00" * 65_537, "too-large"), (build().statement, "malformed")]
 )
-def test_content_that_fails_exits_1_with_the_reason(tmp_path: Path, trust_file: Path, content: bytes, reason: str) -> None:
+def test_content_that_fails_exits_1_with_the_reason(
+    tmp_path: Path, trust_file: Path, content: bytes, reason: str
+) -> None:
     path = tmp_path / "bad.cose"
     path.write_bytes(content)
     refused = run(path, "--trust", trust_file, "--json")
@@ -64,7 +66,9 @@ def test_content_that_fails_exits_1_with_the_reason(tmp_path: Path, trust_file: 
     assert run(path, "--trust", trust_file).stdout.startswith(f"refused ({reason}): ")
 
 
-def test_what_cannot_be_tried_exits_2_without_a_traceback(tmp_path: Path, statement_file: Path, trust_file: Path) -> None:
+def test_what_cannot_be_tried_exits_2_without_a_traceback(
+    tmp_path: Path, statement_file: Path, trust_file: Path
+) -> None:
     no_key = tmp_path / "no-key.toml"
     no_key.write_text('city = "demo"\n', encoding="utf-8")
     for arguments in (

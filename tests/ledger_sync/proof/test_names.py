@@ -30,7 +30,9 @@ def test_a_city_is_not(value: str) -> None:
     assert "domain name" in str(city_problem(value))
 
 
-@pytest.mark.parametrize(("value", "fine"), [("log-1", True), ("s" * 16, True), ("s" * 17, False), ("", False), ("L", False)])
+@pytest.mark.parametrize(
+    ("value", "fine"), [("log-1", True), ("s" * 16, True), ("s" * 17, False), ("", False), ("L", False)]
+)
 def test_a_shards_name_is_judged(value: str, fine: bool) -> None:  # noqa: FBT001 - a table
     assert (shard_problem(value) is None) is fine
 
@@ -45,7 +47,9 @@ def test_an_issuer_is_parsed_to_what_it_was_made_of(city: str, name: str) -> Non
     assert parse_issuer(issuer(city, name)) == (city, name)
 
 
-@pytest.mark.parametrize("iss", ["", "demo", "demo/", "/gw-1", "demo/gw-1/", "demo//gw-1", "demo/GW", "Demo/gw", "demo/gw-1\n"])
+@pytest.mark.parametrize(
+    "iss", ["", "demo", "demo/", "/gw-1", "demo/gw-1/", "demo//gw-1", "demo/GW", "Demo/gw", "demo/gw-1\n"]
+)
 def test_an_issuer_is_malformed(iss: str) -> None:
     with pytest.raises(MalformedError, match="not <city>/<id>"):
         parse_issuer(iss)

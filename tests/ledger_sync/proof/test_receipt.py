@@ -157,7 +157,9 @@ def test_a_receipt_is_detached_and_has_only_its_proof_unprotected() -> None:
 
 def test_events_anchors_and_refusals_do_not_pass_as_receipts() -> None:
     built = build()
-    refusal = make_refusal(REFUSAL_CLAIMS, ANCHOR_HASH, RefusalReason.UNKNOWN_KEY, "no", LEDGER_KEY.kid, LEDGER_KEY.sign)
+    refusal = make_refusal(
+        REFUSAL_CLAIMS, ANCHOR_HASH, RefusalReason.UNKNOWN_KEY, "no", LEDGER_KEY.kid, LEDGER_KEY.sign
+    )
     for raw in (built.statement, built.anchor, built.transparent, built.inner, refusal):
         with pytest.raises(MalformedError):
             parse_receipt(raw)
@@ -170,7 +172,12 @@ def test_events_anchors_and_refusals_do_not_pass_as_receipts() -> None:
 def test_a_refusal_is_parsed_to_what_it_was_made_of(reason: RefusalReason) -> None:
     raw = make_refusal(REFUSAL_CLAIMS, ANCHOR_HASH, reason, "why, and the mend", LEDGER_KEY.kid, LEDGER_KEY.sign)
     refusal = parse_refusal(raw)
-    assert (refusal.city, refusal.ledger, refusal.kid, refusal.issued_at) == ("demo", "ledger-1", LEDGER_KEY.kid, LOGGED_S)
+    assert (refusal.city, refusal.ledger, refusal.kid, refusal.issued_at) == (
+        "demo",
+        "ledger-1",
+        LEDGER_KEY.kid,
+        LOGGED_S,
+    )
     assert (refusal.anchor_hash, refusal.reason, refusal.sentence) == (ANCHOR_HASH, reason, "why, and the mend")
     payload = refusal.envelope.payload
     assert payload is not None

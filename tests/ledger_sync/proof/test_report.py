@@ -66,7 +66,14 @@ def test_a_refusal_has_its_reason_and_a_sentence() -> None:
 def test_people_read_who_what_and_when() -> None:
     lines = as_text(PROVEN).splitlines()
     assert lines[0] == "verified"
-    for part in ("demo/gw-1", "meter-1", '"12345.670"', "2026-01-01T00:00:00.000000Z", "synced, to 1500 µs", "entry 3 of 7"):
+    for part in (
+        "demo/gw-1",
+        "meter-1",
+        '"12345.670"',
+        "2026-01-01T00:00:00.000000Z",
+        "synced, to 1500 µs",
+        "entry 3 of 7",
+    ):
         assert part in as_text(PROVEN)
 
 

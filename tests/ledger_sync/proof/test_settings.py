@@ -54,7 +54,9 @@ def test_every_kind_of_value_is_read() -> None:
         age_max_s=5, level="high", even=4, on=True, comment="c", tags=["a"], line=[{"port": "/dev"}], main={"port": "m"}
     )
     assert problems == []
-    assert example == Example("x", 5.0, "high", 4, True, "c", ("a",), (Line("/dev"),), Line("m"))
+    assert example == Example(
+        "x", 5.0, "high", 4, on=True, comment="c", tags=("a",), line=(Line("/dev"),), main=Line("m")
+    )
     assert isinstance(example.age_max_s, float)
 
 

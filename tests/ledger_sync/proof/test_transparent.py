@@ -85,7 +85,9 @@ def test_parts_that_are_no_envelopes_are_not_assembled() -> None:
             assemble(statement, anchor, BUILT.batch_proof, BUILT.receipt)
 
 
-@pytest.mark.parametrize("typ", ["wayside-anchor+cose", "wayside-receipt+cose", "wayside-refusal+cose", "application/cose"])
+@pytest.mark.parametrize(
+    "typ", ["wayside-anchor+cose", "wayside-receipt+cose", "wayside-refusal+cose", "application/cose"]
+)
 def test_the_event_must_be_signed_as_an_event(typ: str) -> None:
     with pytest.raises(MalformedError):
         parse_transparent(build(event_labels={16: typ}).transparent)

@@ -22,7 +22,9 @@ def loaded(tmp_path: Path, text: str) -> Trust:
 
 def test_the_smallest_trust_file_needs_nothing_but_a_city_a_gateway_and_a_ledger(tmp_path: Path) -> None:
     trust = loaded(tmp_path, f'city = "demo"\n{GATEWAY_TABLE}{LEDGER_TABLE}')
-    assert trust == Trust("demo", (GatewayKey("gw-1", GATEWAY_KEY.public),), (LedgerKey("ledger-1", LEDGER_KEY.public),))
+    assert trust == Trust(
+        "demo", (GatewayKey("gw-1", GATEWAY_KEY.public),), (LedgerKey("ledger-1", LEDGER_KEY.public),)
+    )
 
 
 def test_a_table_says_where_a_key_counts(tmp_path: Path) -> None:
@@ -42,7 +44,10 @@ def test_a_table_says_where_a_key_counts(tmp_path: Path) -> None:
         (f'city = "demo"\n{LEDGER_TABLE}', "gateway: is missing"),
         (f'city = "Demo"\n{GATEWAY_TABLE}{LEDGER_TABLE}', "city: is 'Demo'"),
         (f'city = "demo"\nlegder = 1\n{GATEWAY_TABLE}{LEDGER_TABLE}', "legder: unknown key; did you mean ledger?"),
-        (f'city = "demo"\n{GATEWAY_TABLE}journal = "0A"\n{LEDGER_TABLE}', r"gateway\[0\].journal: must be 32 lower-case"),
+        (
+            f'city = "demo"\n{GATEWAY_TABLE}journal = "0A"\n{LEDGER_TABLE}',
+            r"gateway\[0\].journal: must be 32 lower-case",
+        ),
         (
             f'city = "demo"\n{GATEWAY_TABLE}journal = "{JOURNAL.hex().upper()}"\n{LEDGER_TABLE}',
             r"gateway\[0\].journal: must be 32 lower-case",
@@ -52,7 +57,10 @@ def test_a_table_says_where_a_key_counts(tmp_path: Path) -> None:
         (f'city = "demo"\n{GATEWAY_TABLE}first_batch = true\n{LEDGER_TABLE}', "must be an integer, not true or false"),
         (f'city = "demo"\n{GATEWAY_TABLE}revoked_from_entry = -1\n{LEDGER_TABLE}', "revoked_from_entry: is -1"),
         (f'city = "demo"\n{GATEWAY_TABLE}revoked_from_entry = {10**30}\n{LEDGER_TABLE}', "a number of 64 bits"),
-        (f'city = "demo"\n{GATEWAY_TABLE.replace(GATEWAY, GATEWAY[:-1])}{LEDGER_TABLE}', "44 characters of padded base64"),
+        (
+            f'city = "demo"\n{GATEWAY_TABLE.replace(GATEWAY, GATEWAY[:-1])}{LEDGER_TABLE}',
+            "44 characters of padded base64",
+        ),
         (f'city = "demo"\n{GATEWAY_TABLE.replace(GATEWAY, "AAAA")}{LEDGER_TABLE}', "is 3 bytes"),
         (f'city = "demo"\n{LEDGER_TABLE}[gateway]\nid = "gw-1"\n', "gateway: must be an array of tables"),
     ],
