@@ -26,7 +26,7 @@ from edge.anchor_store import JournalAnchorStore
 from edge.clock import Clock
 from edge.health import HealthSources
 from edge.journal.errors import JournalCorruptError
-from edge.journal.files import ensure_born, journals_set_aside, last_known, owned, set_aside
+from edge.journal.files import ensure_born, journals_set_aside, last_known, set_aside
 from edge.journal.reader import JournalReader
 from edge.journal.writer import JournalWriter
 from edge.recorder import Recorder, RecorderLimits
@@ -34,6 +34,7 @@ from edge.signer import FileSigner
 from edge.supervisor import SupervisedDevice, supervise
 from ledger_sync.anchorer import Anchorer
 from ledger_sync.proof.keyfile import load_key
+from ledger_sync.proof.ownership import owned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,12 +57,12 @@ async def run_gateway(
 ) -> None:
     """Run a gateway until `stop` is set; then record `gateway.stop`, seal, publish and return within 5 s.
 
-    `step` is called at each point where a crash matters (fault tests pass one). Raises JournalInUseError,
+    `step` is called at each point where a crash matters (fault tests pass one). Raises OwnedError,
     JournalForeignError, KeyFileError before anything runs.
     """
     place = config.place
     signer = FileSigner(place.city, place.gateway, load_key(place.key_path))
-    with owned(place.data_dir):
+    with owned(place.data_dir / "gateway.lock", "wayside run"):
         while not stop.is_set():
             try:
                 await _run_journal(config, signer, stop, step)

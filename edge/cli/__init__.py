@@ -17,6 +17,7 @@ from edge.cli.exits import FAILS, NOT_TRIED, CannotTryError
 from edge.journal.errors import JournalCorruptError, JournalError
 from ledger_sync.city.errors import LedgerError
 from ledger_sync.proof.keyfile import KeyFileError
+from ledger_sync.proof.ownership import OwnedError
 from ledger_sync.proof.settings import SettingsError
 
 _DESCRIPTION = """Wayside: the kerb-side gateway. Reads city devices, signs each event, journals it, anchors
@@ -32,7 +33,16 @@ _EXAMPLES = """examples:
 
 exit codes: 0 yes, done; 1 the content fails; 2 it could not be tried"""
 
-_NOT_TRIED = (SettingsError, KeyFileError, JournalError, LedgerError, CannotTryError, OSError, sqlite3.Error)
+_NOT_TRIED = (
+    SettingsError,
+    KeyFileError,
+    OwnedError,
+    JournalError,
+    LedgerError,
+    CannotTryError,
+    OSError,
+    sqlite3.Error,
+)
 
 
 def _parser() -> argparse.ArgumentParser:

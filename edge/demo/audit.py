@@ -15,10 +15,9 @@ from .errors import DemoFailedError
 from .places import VALIDATOR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from edge.journal.verify import JournalVerdict
-    from ledger_sync.proof.event import Event
 
     from .places import Places
 
@@ -67,17 +66,18 @@ class Audit:
         return None
 
 
-def audit_taps(sent: Mapping[str, Mapping[str, Any]], acknowledged: Sequence[str], taps: Iterable[Event]) -> TapAudit:
-    """Hold acknowledged ids of `sent` (tap data by id) against the tap events of a journal; tokens tell taps apart."""
-    found = list(taps)
-    in_journal = Counter(event.data["token"] for event in found)
+def audit_taps(
+    sent: Mapping[str, Mapping[str, Any]], acknowledged: Sequence[str], journal: Sequence[Mapping[str, Any]]
+) -> TapAudit:
+    """Hold acknowledged ids of `sent` (tap data by id) against the data of a journal's taps; tokens tell taps apart."""
+    in_journal = Counter(data["token"] for data in journal)
     by_token = {data["token"]: data for data in sent.values()}
     return TapAudit(
         acknowledged=len(set(acknowledged)),
-        journal=len(found),
+        journal=len(journal),
         lost=sum(1 for tap in set(acknowledged) if not in_journal[sent[tap]["token"]]),
         doubled=sum(1 for count in in_journal.values() if count > 1),
-        altered=sum(1 for event in found if by_token.get(event.data["token"]) != event.data),
+        altered=sum(1 for data in journal if by_token.get(data["token"]) != data),
     )
 
 
@@ -89,7 +89,7 @@ def audit(places: Places, sent: Mapping[str, Mapping[str, Any]], acknowledged: S
             sequences.add(summary.sequence)
             event = parse_event(summary.statement)
             if event.type == "fare.tap" and event.device == VALIDATOR:
-                taps.append(event)
+                taps.append(event.data)
         try:
             verdict = verify_journal(reader, places.gateway_key, places.gateway.ledgers)
         except JournalRefutedError as error:

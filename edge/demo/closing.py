@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 _ONESELF = """\
 Do it yourself (wayside is {wayside}):
-  wayside broker run                          a broker for trying out; a city runs Mosquitto
-  wayside ledger init --config ledger.toml    makes the ledger's key, and a sample file to adapt
-  wayside init --config gateway.toml          the same for a gateway; name your devices in its file
+  wayside broker run                          for trying out: a city runs Mosquitto
+  wayside ledger init --config ledger.toml    a key, and a sample file to adapt
+  wayside init --config gateway.toml          the same; name your devices there
   wayside ledger run --config ledger.toml
   wayside run --config gateway.toml
   wayside journal events --config gateway.toml
@@ -65,18 +65,19 @@ Broker away {outage.broker_s:.1f} s, gateway dead {outage.gateway_s:.1f} s. What
 
 
 def _waits_text(before: Spread | None, longest_s: float) -> str:
-    return f"{spread_text(before)}; over the outage at most {longest_s:.1f} s"
+    return f"{spread_text(before)}; longest, in the outage, {longest_s:.1f} s"
 
 
 def _proven(proof: TapProof) -> str:
     return f"""\
-The last tap acknowledged before that, proven offline from one file and the trust file:
+The last tap acknowledged before that, proven offline from two files:
 $ wayside prove --config gateway.toml {proof.proven.sequence} -o {proof.path.name}
 {proof.path.name}: {proof.size_bytes} bytes
 $ wayside verify {proof.path.name} --trust trust.toml
 {proof.report}
 and with one bit of byte {proof.flipped_byte} flipped, in the tap's token:
-refused ({proof.refusal.reason}): {report.printable(str(proof.refusal))}"""
+refused: {proof.refusal.reason}
+  {report.printable(str(proof.refusal))}"""
 
 
 def _end(result: Result) -> str:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 _RECENT = 400
 """Taps over which the latency is told: the last 10 s."""
 _NEWEST = 120
-"""Events among which each device's newest is looked for: about 3 s."""
+"""Events among which each device's newest reading is looked for: about 3 s."""
+DEVICE_HEALTH = "device.health"
 
 
 class Spread(NamedTuple):
@@ -61,7 +62,7 @@ class Pipeline:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One look at everything: processes, devices (state and newest event, by id), taps, and the pipeline."""
+    """One look at everything: processes, devices (state and newest reading, by id), taps, and the pipeline."""
 
     up: Mapping[str, bool] = field(default_factory=dict)
     device_states: Mapping[str, str] = field(default_factory=dict)
@@ -155,7 +156,8 @@ class Sampler:
     def _look_at_newest(self, reader: JournalReader, last: int) -> None:
         for _, statement in reader.statements(max(1, last - _NEWEST), _NEWEST + 1):
             event = parse_event(statement)
-            self._newest[event.device] = _in_words(event.type, data_to_json(event.data))
+            if event.type != DEVICE_HEALTH:
+                self._newest[event.device] = _in_words(event.type, data_to_json(event.data))
 
 
 def _count(batches: Iterable[Batch]) -> Count:
@@ -167,7 +169,7 @@ def _readings_in(reader: JournalReader) -> int:
     """Number of events that came from a device's wire, not from the gateway itself."""
     by_type = reader.counts("type")
     return sum(
-        count for name, count in by_type.items() if not name.startswith(GATEWAY_PREFIX) and name != "device.health"
+        count for name, count in by_type.items() if not name.startswith(GATEWAY_PREFIX) and name != DEVICE_HEALTH
     )
 
 

@@ -23,7 +23,7 @@ _ABOUT = {
     "meter-1": "DSMR meter",
     "meter-2": "SML meter",
     VALIDATOR: "fare validator",
-    GATEWAY: "the gateway itself",
+    GATEWAY: "own events",
 }
 _COLOURS = {"online": "green", "offline": "red", "up": "green", "down": "bold red"}
 
@@ -117,7 +117,7 @@ def _devices(figures: Figures) -> Table:
     table.add_column("what", no_wrap=True)
     table.add_column("state", no_wrap=True, min_width=7)
     table.add_column("in journal", justify="right", no_wrap=True)
-    table.add_column("newest event", no_wrap=True, ratio=1, overflow="ellipsis")
+    table.add_column("newest reading", no_wrap=True, ratio=1, overflow="ellipsis")
     for device, about in _ABOUT.items():
         state = figures.device_states.get(device, "" if device == GATEWAY else "?")
         newest = Text(figures.newest.get(device, ""), "dim")
@@ -131,5 +131,4 @@ def _processes(figures: Figures) -> Text:
     for name, is_up in figures.up.items():
         state = "up" if is_up else "down"
         line.append(f"{name} ").append(state, _COLOURS[state]).append("   ")
-    taps = f"taps {figures.taps_sent}, acknowledged {figures.taps_acknowledged}, unanswered {figures.taps_unanswered}"
-    return line.append(taps)
+    return line.append(f"taps {figures.taps_sent}, acknowledged {figures.taps_acknowledged}")

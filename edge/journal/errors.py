@@ -1,7 +1,6 @@
 """What can go wrong with a journal, by what is to be done.
 
 JournalError
-├── JournalInUseError          another process owns it: stop
 ├── JournalForeignError        it belongs to another gateway or a newer Wayside: stop
 ├── JournalCorruptError        it cannot be believed: quarantine it, begin a new one
 └── UnknownOutcomeError        a commit failed: reopen, read again, then decide
@@ -20,10 +19,6 @@ if TYPE_CHECKING:
 
 class JournalError(Exception):
     """Something is wrong with a journal. The message names the file and the mend."""
-
-
-class JournalInUseError(JournalError):
-    """Another process owns this data directory."""
 
 
 class JournalForeignError(JournalError):

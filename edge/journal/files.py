@@ -1,6 +1,6 @@
 """Where journals lie in the data directory, how one is born, and how one that cannot be believed is set aside.
 
-    <data_dir>/lock                               held by the one process that owns the journals
+    <data_dir>/gateway.lock                       held by the one process that owns the journals
     <data_dir>/journal/journal.sqlite             the current journal
     <data_dir>/journal-0001-<id>/journal.sqlite   set aside; kept for its owner to look at
 
@@ -10,7 +10,6 @@ A journal is a directory, so that file and write-ahead log move together, in one
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import secrets
 import shutil
@@ -20,11 +19,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ledger_sync.proof.names import JOURNAL_ID_BYTES
 
-from .errors import JournalInUseError
 from .schema import migrate, open_to_read, open_to_write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 _CURRENT = "journal"
@@ -55,26 +52,6 @@ def _set_aside_folders(data_dir: Path) -> list[Path]:
 def _number(folder: Path) -> int:
     digits = folder.name.split("-")[1]
     return int(digits) if digits.isdecimal() and len(digits) <= _NUMBER_DIGITS_MAX else 0
-
-
-@contextlib.contextmanager
-def owned(data_dir: Path) -> Iterator[None]:
-    """Own the data directory's journals while the context lasts. Raises JournalInUseError at once if another does.
-
-    The kernel releases the lock with the process, however that ends.
-    """
-    data_dir.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(data_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise JournalInUseError(
-                f"{data_dir}: another `wayside run` owns this data directory; stop it first, or name another data_dir"
-            ) from None
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def ensure_born(data_dir: Path, city: str, gateway: str) -> Path:

@@ -1,7 +1,6 @@
 """What the city ledger can fail with, by what has to be done.
 
 LedgerError
-├── OwnedError     another process owns the data_dir: stop, exit 2
 ├── StorageError   the disk refuses (full, I/O): outcome unknown; close the log, open it again, try again
 └── LogError       the log contradicts itself or its key: stop, a person must look
 """
@@ -11,10 +10,6 @@ from __future__ import annotations
 
 class LedgerError(Exception):
     """The city ledger cannot go on. The message names the place and the mend."""
-
-
-class OwnedError(LedgerError):
-    """Another process owns the data_dir."""
 
 
 class StorageError(LedgerError):

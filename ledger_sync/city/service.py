@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -18,10 +17,10 @@ from broker.publication import NotConnected, PublishRefused, PublishTimeout
 from broker.session import Session
 from broker.topics import ANCHOR, RECEIPT, batch_filter, batch_topic, parse_batch_topic
 from ledger_sync.proof.keyfile import load_key
+from ledger_sync.proof.ownership import owned
 
 from .errors import LedgerError, StorageError
 from .ledger import Ledger, Submission, no_step
-from .ownership import owned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,26 +42,17 @@ STOP_DEADLINE_S = 3.0
 log = logging.getLogger("wayside.ledger")
 
 
-async def run_ledger(settings: LedgerSettings, *, step: Callable[[str], None] = no_step) -> None:
-    """Run the ledger until SIGTERM or SIGINT; then the group in hand is finished first.
-
-    Raises KeyFileError, OwnedError, StorageError and LogError when it cannot start, and LogError later on.
-    """
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    try:
-        await serve(settings, stop, step=step)
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
-
-
 async def serve(settings: LedgerSettings, stop: asyncio.Event, *, step: Callable[[str], None] = no_step) -> None:
-    """Run the ledger until `stop` is set; for a process that has other work too. Raises as `run_ledger`."""
+    """Run the ledger until `stop` is set; then the group in hand is finished first.
+
+    `step` is called at each point where a crash matters (fault tests pass one). Raises KeyFileError, OwnedError,
+    StorageError and LogError when it cannot start, and LogError later on.
+    """
     key = load_key(settings.key_path)
-    with owned(settings.data_dir), ThreadPoolExecutor(1, thread_name_prefix="ledger-writer") as writer:
+    with (
+        owned(settings.data_dir / "ledger.lock", "wayside ledger run"),
+        ThreadPoolExecutor(1, thread_name_prefix="ledger-writer") as writer,
+    ):
         service = _Service(settings, key, stop, writer, step)
         await service.run()
 

@@ -31,13 +31,13 @@ class ScriptedBroker:
         loop = asyncio.get_running_loop()
         with contextlib.ExitStack() as sockets:
             listener = sockets.enter_context(socket.create_server(("127.0.0.1", 0)))
-            listener.setblocking(False)
+            listener.settimeout(0)
             tasks: set[asyncio.Task[None]] = set()
 
             def accept() -> None:
                 with contextlib.suppress(BlockingIOError):
                     client = sockets.enter_context(listener.accept()[0])
-                    client.setblocking(False)
+                    client.settimeout(0)
                     self.connections += 1
                     tasks.add(loop.create_task(self._serve(client)))
 

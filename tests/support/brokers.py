@@ -50,24 +50,31 @@ def free_port() -> int:
 class BrokerProcess:
     """A broker that can be killed and started again on its port."""
 
-    def __init__(self, name: str, command: Sequence[str], port: int, log_path: Path, store: Path | None = None) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], port: int, log_path: Path, *, ready: bytes, store: Path | None = None
+    ) -> None:
         self.name = name
         self.port = port
         self.url = BrokerUrl("127.0.0.1", port)
         self.log_path = log_path
         self._command = command
+        self._ready = ready
         self._store = store
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start and wait until it listens."""
+        """Start and wait until it says that it is ready.
+
+        Not until its port answers: iotcore listens for a moment to check the port, and resets who came then.
+        """
+        said_before = len(self.log_path.read_bytes()) if self.log_path.exists() else 0
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(self._command, cwd=ROOT, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         deadline_s = time.monotonic() + READY_DEADLINE_S
         while time.monotonic() < deadline_s and self._process.poll() is None:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
+            if self._ready in self.log_path.read_bytes()[said_before:]:
                 return
-            time.sleep(0.01)
+            time.sleep(0.005)
         self.kill()
         pytest.fail(f"{self.name} did not start: {self.log_path.read_text()}")
 
@@ -141,9 +148,9 @@ def start_mosquitto(
         lines += ["persistence true", f"persistence_location {directory}/"]
     config = directory / "mosquitto.conf"
     config.write_text("\n".join(lines) + "\n")
-    yield from _running(
-        BrokerProcess("mosquitto", [MOSQUITTO, "-c", str(config)], port, directory / "mosquitto.log", store)
-    )
+    command = [MOSQUITTO, "-c", str(config)]
+    log_path = directory / "mosquitto.log"
+    yield from _running(BrokerProcess("mosquitto", command, port, log_path, ready=b" running\n", store=store))
 
 
 @contextlib.contextmanager
@@ -153,7 +160,8 @@ def start_embedded(directory: Path) -> Iterator[BrokerProcess]:
     port = free_port()
     program = f"from broker.embedded import run_embedded; run_embedded('127.0.0.1', {port})"
     command = [sys.executable, "-c", program]
-    yield from _running(BrokerProcess("embedded", command, port, directory / "embedded.log"))
+    log_path = directory / "embedded.log"
+    yield from _running(BrokerProcess("embedded", command, port, log_path, ready=b"EMBEDDED BROKER"))
 
 
 def _running(broker: BrokerProcess) -> Iterator[BrokerProcess]:

@@ -1,7 +1,7 @@
 """A city's services inside the test's own event loop, and an onlooker at its broker.
 
-    async with running_ledger(files), running_gateway(files), onlooker(broker.url) as seen:
-        ... seen.health["journal"]["state"] ...
+async with running_ledger(files), running_gateway(files), onlooker(broker.url) as seen:
+    ... seen.health["journal"]["state"] ...
 """
 
 from __future__ import annotations

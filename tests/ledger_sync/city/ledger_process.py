@@ -5,14 +5,13 @@ Prints `ready` once it is subscribed, and dies by SIGKILL the first time that it
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import os
 import signal
 import sys
 from pathlib import Path
 
-from ledger_sync.city.service import run_ledger
+from edge.cli.running import run_until_signal
+from ledger_sync.city.service import serve
 from ledger_sync.city.settings import load_ledger_settings
 
 
@@ -23,8 +22,8 @@ def main() -> None:
         if name == wanted:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    logging.basicConfig(level=logging.INFO)
-    asyncio.run(run_ledger(load_ledger_settings(Path(sys.argv[1])), step=step))
+    settings = load_ledger_settings(Path(sys.argv[1]))
+    run_until_signal(lambda stop: serve(settings, stop, step=step))
 
 
 if __name__ == "__main__":

@@ -19,11 +19,12 @@ from broker.publication import Publication
 from broker.session import Session
 from broker.topics import ANCHOR, RECEIPT, BatchAddress, batch_filter, batch_topic, parse_batch_topic
 from ledger_sync.city import service
-from ledger_sync.city.errors import LogError, OwnedError
+from ledger_sync.city.errors import LogError
 from ledger_sync.city.ledger import Answer, Submission
 from ledger_sync.city.service import serve
 from ledger_sync.city.status import ledger_status
 from ledger_sync.proof.keyfile import KeyFileError, load_key, make_key
+from ledger_sync.proof.ownership import OwnedError
 from ledger_sync.proof.receipt import RefusalReason
 from tests.ledger_sync.city import gateways
 from tests.ledger_sync.city.gateways import CITY, Gateway, check_log, entries, ledger_settings, proven, refused
