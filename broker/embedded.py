@@ -66,7 +66,6 @@ def run_embedded(host: str, port: int) -> None:
     """
     listen = _listen_address(host, port)
     native = _native_module()
-    _require_free(host, port)
     # rumqttd tells each packet it routes as an ERROR; a port it cannot have is found below.
     logging.getLogger("rumqttd").setLevel(logging.CRITICAL)
     # Before rumqttd's threads start, so that they inherit the mask and the signal comes to sigwait.
@@ -76,7 +75,12 @@ def run_embedded(host: str, port: int) -> None:
         config = Path(directory) / "rumqttd.toml"
         config.write_text(_RUMQTTD_TOML.format(listen=listen, payload_bytes_max=PACKET_BYTES_MAX), encoding="utf-8")
         broker = native.IotCoreBroker(config_path=str(config))
-        broker.start()
+        try:
+            broker.start()
+        except OSError as error:
+            raise EmbeddedBrokerError(
+                f"port {port} of {host} cannot be listened on ({error}); stop what uses it or choose another port"
+            ) from error
     _wait_listening(host, port)
     sys.stderr.write(_BANNER.format(listen=listen))
     sys.stderr.flush()
@@ -95,22 +99,6 @@ def _listen_address(host: str, port: int) -> str:
     if not 1 <= port <= 65535:  # noqa: PLR2004 - TCP's ports
         raise EmbeddedBrokerError(f"port {port} is not from 1 to 65535; 1883 is usual")
     return f"[{host}]:{port}" if address.version == 6 else f"{host}:{port}"  # noqa: PLR2004 - IPv6
-
-
-def _require_free(host: str, port: int) -> None:
-    """Raise when the port is taken: rumqttd would only log it.
-
-    Bound and not listened on, as iotcore's own check does: a client that came then would be reset.
-    """
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise EmbeddedBrokerError(
-                f"port {port} of {host} cannot be listened on ({error.strerror}); "
-                "stop what uses it or choose another port"
-            ) from error
 
 
 def _native_module() -> Any:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _ONESELF = """\
 Do it yourself (wayside is {wayside}):
-  wayside broker run                          for trying out: a city runs Mosquitto
+  wayside broker run                          to try out; a city runs Mosquitto
   wayside ledger init --config ledger.toml    a key, and a sample file to adapt
   wayside init --config gateway.toml          the same; name your devices there
   wayside ledger run --config ledger.toml

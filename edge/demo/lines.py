@@ -21,7 +21,8 @@ class LineScreen:
 
     def open(self) -> None:
         """See Screen."""
-        self._write(self._title)
+        self._write(f"Wayside demo, {self._title}")
+        self._write("taps: acknowledged/sent; ack: tap sent to acknowledged; receipt: batch sealed to receipt; p50/p99")
 
     def show(self, figures: Figures) -> None:
         """See Screen."""
@@ -43,21 +44,25 @@ class LineScreen:
 
 
 def figures_line(figures: Figures) -> str:
-    """All stages, in events (and batches), and the latencies on one line."""
+    """All stages, in events; latencies as p50/p99; how many of the taps are acknowledged; what is down."""
     pipeline = figures.pipeline
     down = [name for name, is_up in figures.up.items() if not is_up]
     parts = [
         f"read {pipeline.readings}",
         f"signed+committed {pipeline.committed}",
-        f"batched {pipeline.batched.events} ({pipeline.batched.batches})",
-        f"anchored {pipeline.anchored.events} ({pipeline.anchored.batches})",
-        f"receipted {pipeline.receipted.events} ({pipeline.receipted.batches})",
-        f"| taps {figures.taps_sent}, acknowledged {figures.taps_acknowledged}",
-        f"| tap to ack {spread_text(figures.tap_wait)}",
-        f"| seal to receipt {spread_text(pipeline.receipt_wait)}",
-        *([f"| DOWN: {', '.join(down)}"] if down else []),
+        f"batched {pipeline.batched.events}",
+        f"anchored {pipeline.anchored.events}",
+        f"receipted {pipeline.receipted.events}",
+        f"taps {figures.taps_acknowledged}/{figures.taps_sent}",
+        f"ack {_short(figures.tap_wait)}",
+        f"receipt {_short(pipeline.receipt_wait)}",
+        *([f"DOWN: {', '.join(down)}"] if down else []),
     ]
-    return " ".join(parts)
+    return "  ".join(parts)
+
+
+def _short(spread: Spread | None) -> str:
+    return f"{spread.p50:.0f}/{spread.p99:.0f} ms" if spread else "-"
 
 
 def spread_text(spread: Spread | None) -> str:

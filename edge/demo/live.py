@@ -89,17 +89,17 @@ class LiveScreen:
 def _pipeline(pipeline: Pipeline) -> Table:
     table = Table(expand=True, box=None, padding=(0, 1), header_style="bold")
     for stage in ("read >", "signed, committed >", "batched >", "anchored >", "receipted"):
-        table.add_column(stage, justify="right", no_wrap=True)
+        table.add_column(stage, justify="right", no_wrap=True, ratio=len(stage) + 2)
     stages = (pipeline.batched, pipeline.anchored, pipeline.receipted)
     table.add_row(
         str(pipeline.readings), str(pipeline.committed), *(str(one.events) for one in stages), style="bold cyan"
     )
-    table.add_row("readings", "events", *(_in_batches(one) for one in stages), style="dim")
+    table.add_row("readings", "events", *(_last_batch(one) for one in stages), style="dim")
     return table
 
 
-def _in_batches(count: Count) -> str:
-    return f"in {count.batches} batches"
+def _last_batch(count: Count) -> str:
+    return f"to batch {count.batches}" if count.batches else ""
 
 
 def _waits(figures: Figures) -> Table:
@@ -119,7 +119,7 @@ def _devices(figures: Figures) -> Table:
     table.add_column("in journal", justify="right", no_wrap=True)
     table.add_column("newest reading", no_wrap=True, ratio=1, overflow="ellipsis")
     for device, about in _ABOUT.items():
-        state = figures.device_states.get(device, "" if device == GATEWAY else "?")
+        state = figures.device_states.get(device, "" if device == GATEWAY else "unheard")
         newest = Text(figures.newest.get(device, ""), "dim")
         count = str(figures.pipeline.by_device.get(device, 0))
         table.add_row(device, about, Text(state, _COLOURS.get(state, "")), count, newest)

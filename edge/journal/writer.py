@@ -97,6 +97,11 @@ class JournalWriter:
         self._open_file()
 
     def _open_file(self) -> None:
+        log, index = (self.path.with_name(self.path.name + ending) for ending in ("-wal", "-shm"))
+        if index.exists() and not log.exists():
+            # SQLite makes the log before its index and removes it after: this is no trace of a crash. Without the log
+            # the file is one of an earlier day, and its sequences would be given away a second time.
+            raise JournalCorruptError(self.path, "its write-ahead log is gone, and with it the newest events")
         try:
             self._connection = open_to_write(self.path)
             try:

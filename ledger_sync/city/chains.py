@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Sequence
 
-    from .registration import Refused
+    from .outcomes import Refused
 
 
 @dataclass(slots=True)

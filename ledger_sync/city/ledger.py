@@ -16,9 +16,10 @@ from ledger_sync.proof.receipt import make_refusal, proof_of, sign_root
 from .chains import Chains
 from .errors import LogError
 from .log import SHARD, Head, Log, storage_errors
+from .outcomes import Refused
 from .parking import Parking
 from .receipts import group_receipts
-from .registration import STRANGERS, KeyRing, Refused, Registration
+from .registration import STRANGERS, KeyRing, Registration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from broker.topics import BatchAddress
     from ledger_sync.proof.keyfile import SecretKey
 
-    from .registration import Registered
+    from .outcomes import Registered
     from .settings import LedgerSettings
 
 STRANGER_REFUSALS_MAX = 32

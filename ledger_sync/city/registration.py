@@ -6,7 +6,7 @@ The checks stand in their order: what costs little and needs no trust first, the
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ledger_sync.proof.anchor import anchor_hash, parse_anchor
@@ -14,9 +14,12 @@ from ledger_sync.proof.cbor import INT64_MAX
 from ledger_sync.proof.cose import SIGNATURE_BYTES, is_signed_by, key_id
 from ledger_sync.proof.errors import ProofError, Reason
 from ledger_sync.proof.receipt import RefusalReason
+from ledger_sync.proof.trust import key_problem
+
+from .outcomes import Refused, Registered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from broker.topics import BatchAddress
     from ledger_sync.proof.anchor import Anchor, LedgerHead
@@ -38,22 +41,6 @@ _KEY_REASONS = {
     Reason.KEY_REVOKED: RefusalReason.KEY_REVOKED,
     Reason.KEY_OUT_OF_RANGE: RefusalReason.KEY_OUT_OF_RANGE,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Registered:
-    """The anchor is in the log, at this index; perhaps it has been for long."""
-
-    entry: int
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The anchor does not enter the log. `sentence` is for its gateway's operator."""
-
-    reason: RefusalReason
-    sentence: str
-    anchor_hash: bytes
 
 
 class _RefusalError(Exception):
@@ -228,17 +215,12 @@ class Registration:
         self._chains.count_refusals(refused, now_s)
 
 
-def _require_valid(keys: Iterable[GatewayKey], address: BatchAddress, entry: int) -> None:
-    """That one of the keys counts for this batch at log index `entry`. Raises _RefusalError."""
-    first = None
-    for key in keys:
-        problem = key.problem(address.journal, address.batch, entry)
-        if problem is None:
-            return
-        first = first or problem
-    assert first is not None, "an anchor has at least one signing key"
-    reason, sentence = first
-    raise _RefusalError(_KEY_REASONS[reason], sentence)
+def _require_valid(keys: Sequence[GatewayKey], address: BatchAddress, entry: int) -> None:
+    """That the key which signed counts for this batch at log index `entry`. Raises _RefusalError."""
+    problem = key_problem(keys, address.journal, address.batch, entry)
+    if problem is not None:
+        reason, sentence = problem
+        raise _RefusalError(_KEY_REASONS[reason], sentence)
 
 
 def _broken(anchor: Anchor, chain: Chain) -> str:

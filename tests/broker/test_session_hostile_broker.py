@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import example, given, settings
@@ -12,14 +13,17 @@ from broker.session import NotConnected, Publication, Session
 from tests.broker.running import DEADLINE_S, running, until
 from tests.broker.scripted_broker import ScriptedBroker
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 CONNACK = bytes.fromhex("2003000000")
 SUBACK = bytes.fromhex("900400010001")
 
 
-async def told(scripted: ScriptedBroker, *, times: int = 2) -> Session:
+async def told(scripted: ScriptedBroker, *, times: int = 2, on_connect: Sequence[Publication] = ()) -> Session:
     """A session that has met `scripted` that many times and still runs."""
     async with scripted.serving() as url:
-        session = Session(url, "gw-1", subscriptions=[("t/#", 1)])
+        session = Session(url, "gw-1", subscriptions=[("t/#", 1)], on_connect=on_connect)
         async with running(session, connected=False):
             await until(lambda: scripted.connections >= times and session.last_error)
     return session
@@ -69,6 +73,13 @@ async def test_a_session_taken_over_is_told_as_a_client_id_used_twice() -> None:
 async def test_a_disconnect_is_told_by_its_reason() -> None:
     session = await told(ScriptedBroker(CONNACK, SUBACK + bytes.fromhex("e0028b00")))
     assert session.last_error.endswith("disconnects: Server shutting down (0x8b)")
+
+
+async def test_a_connection_lost_while_the_status_is_published_is_made_again() -> None:
+    scripted = ScriptedBroker(CONNACK, SUBACK, bytes.fromhex("e0028b00"))
+    session = await told(scripted, on_connect=[Publication("s/status", b"online")])
+    assert session.last_error.endswith("disconnects: Server shutting down (0x8b)")
+    assert session.reconnects == 0
 
 
 async def test_a_packet_over_the_bound_ends_the_connection_before_it_fills_the_memory() -> None:

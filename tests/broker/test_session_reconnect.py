@@ -100,6 +100,18 @@ def test_backoff_has_full_jitter_a_cap_and_is_slow_after_a_refusal(monkeypatch: 
         assert most - fifth < max(delays) <= most
 
 
+async def test_a_broker_that_falls_silent_is_noticed_even_when_nothing_is_published(
+    broker: BrokerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("broker.dial.KEEPALIVE_S", 1)
+    monkeypatch.setattr("broker.connection.TICK_S", 0.05)
+    async with running(Session(broker.url, "gw-1")) as session:
+        broker.freeze()
+        await session.wait_disconnected(1)
+        broker.thaw()
+        assert await session.wait_connected() == 2
+
+
 async def test_run_stops_within_its_deadline_while_a_frozen_broker_answers_nothing(broker: BrokerProcess) -> None:
     async with running(Session(broker.url, "gw-1")):
         broker.freeze()

@@ -100,7 +100,7 @@ async def _all_answers(recorder: Recorder, readings: list[Reading]) -> list[Outc
     ],
 )
 async def test_a_commit_that_fails_records_every_reading_once_whether_it_took_effect_or_not(
-    tmp_path: Path, statement: str, takes_effect: bool
+    tmp_path: Path, statement: str, *, takes_effect: bool
 ) -> None:
     path = ensure_born(tmp_path, CITY, GATEWAY)
     readings = [_tap(token) for token in ("a", "b", "a", "c", "d", "e")]
@@ -109,7 +109,14 @@ async def test_a_commit_that_fails_records_every_reading_once_whether_it_took_ef
         journal._connection = FailingConnection(journal._connection, statement, takes_effect=takes_effect)  # type: ignore[assignment]
         assert await _all_answers(recorder, readings) == [Recorded()] * len(readings)
         assert recorder.write_problem == ""
-    assert list(tokens_in(path)["validator-1"].items()) == [("before", 1), ("a", 2), ("b", 3), ("c", 4), ("d", 5), ("e", 6)]
+    assert list(tokens_in(path)["validator-1"].items()) == [
+        ("before", 1),
+        ("a", 2),
+        ("b", 3),
+        ("c", 4),
+        ("d", 5),
+        ("e", 6),
+    ]
 
 
 async def test_a_commit_that_fails_twice_keeps_what_the_first_attempt_did(tmp_path: Path) -> None:
@@ -126,7 +133,7 @@ async def test_a_commit_that_fails_twice_keeps_what_the_first_attempt_did(tmp_pa
 
         journal.reopen = reopen_and_fail_again  # type: ignore[method-assign]
         # One group: a reading whose commit takes effect, and an answer that is therefore kept a second time.
-        kept = asyncio.create_task(recorder.keep_answer(1, b"receipt", LedgerHead(1, bytes(32), 1)))
+        kept = asyncio.create_task(recorder.keep_answer(1, b"refusal", None))
         answers = await _all_answers(recorder, [_tap("e")])
         async with asyncio.timeout(5):
             await kept

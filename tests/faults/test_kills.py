@@ -1,6 +1,6 @@
 """Nothing acknowledged is lost, doubled or reordered, however often gateway, broker and ledger are killed.
 
-    WAYSIDE_FAULT_SEED=123 pytest tests/faults/test_kills.py       # the kills of a run that printed this seed
+WAYSIDE_FAULT_SEED=123 pytest tests/faults/test_kills.py       # the kills of a run that printed this seed
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import os
 import random
+import sys
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -164,7 +165,7 @@ async def test_no_storm_of_kills_loses_doubles_or_reorders_what_was_acknowledged
     tmp_path: Path, record_property: pytest.RecordProperty
 ) -> None:
     seed = int(os.environ.get("WAYSIDE_FAULT_SEED", "0")) or random.randrange(1, 1 << 32)
-    print(f"WAYSIDE_FAULT_SEED={seed}")
+    sys.stdout.write(f"WAYSIDE_FAULT_SEED={seed}\n")
     chance = random.Random(seed)
     gateway = _plans(GATEWAY_STEPS, GATEWAY_KILLS, chance)
     ledger = _plans(LEDGER_STEPS, LEDGER_KILLS, chance)
@@ -172,9 +173,7 @@ async def test_no_storm_of_kills_loses_doubles_or_reorders_what_was_acknowledged
     with _cities(tmp_path, seed) as cities:
         async with asyncio.TaskGroup() as storms:
             for number, city in enumerate(cities):
-                storms.create_task(
-                    city.storm(gateway[number::CITIES], ledger[number::CITIES], BROKER_KILLS // CITIES)
-                )
+                storms.create_task(city.storm(gateway[number::CITIES], ledger[number::CITIES], BROKER_KILLS // CITIES))
         storm_s = time.monotonic() - begin_s
         async with asyncio.TaskGroup() as drains:
             for city in cities:
@@ -196,6 +195,6 @@ def _tell(
     seconds: tuple[float, float, float],
 ) -> None:
     record_property("kills", kills)
-    print(f"kills {kills}; storm, drained, checked after {[round(one, 1) for one in seconds]} s")
-    for count in counts:
-        print(count)
+    after = ", ".join(f"{one:.1f} s" for one in seconds)
+    lines = [f"kills {kills}; storm over, drained, checked after {after}", *map(str, counts)]
+    sys.stdout.write("\n".join(lines) + "\n")

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import errno
-import multiprocessing
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -9,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edge.journal import files
-from edge.journal.errors import JournalInUseError
 from edge.journal.files import (
     LastKnown,
     current_journal,
@@ -17,7 +15,6 @@ from edge.journal.files import (
     journals,
     journals_set_aside,
     last_known,
-    owned,
     set_aside,
 )
 from tests.edge.journals import CITY, GATEWAY, alter, receipted_journal
@@ -125,22 +122,3 @@ def test_the_last_known_is_never_what_no_event_could_say(tmp_path: Path) -> None
         connection.execute("DELETE FROM event")
         connection.execute("INSERT INTO event VALUES (-1, 'gate-1', 'fare.tap', 0, x'', NULL)")
     assert last_known(path) == LastKnown(None, None, None)
-
-
-def _try_to_own(data_dir: Path) -> bool:
-    try:
-        with owned(data_dir):
-            return True
-    except JournalInUseError as error:
-        assert str(data_dir) in str(error)
-        assert "stop it first" in str(error)
-        return False
-
-
-def test_one_process_owns_the_data_directory(tmp_path: Path) -> None:
-    data_dir = tmp_path / "made" / "on the way"
-    with multiprocessing.get_context("spawn").Pool(1) as other:
-        with owned(data_dir):
-            assert not other.apply(_try_to_own, (data_dir,))
-        assert other.apply(_try_to_own, (data_dir,))
-    assert _try_to_own(data_dir)

@@ -240,6 +240,12 @@ def test_revocation_counts_by_log_position(tmp_path: Path, gateway: Gateway) -> 
         assert entry(ledger, second) == 1
 
 
+def test_a_revocation_in_one_table_of_a_key_holds_for_all_its_tables(tmp_path: Path, gateway: Gateway) -> None:
+    revoked = replace(gateway.registered, last_batch=1, revoked_from_entry=0)
+    with open_ledger(tmp_path, replace(gateway.registered, first_batch=1), revoked) as ledger:
+        assert reason(ledger, gateway.seal()) is RefusalReason.KEY_REVOKED
+
+
 def test_a_revoked_key_cannot_make_its_gateway_contradict_itself(tmp_path: Path, gateway: Gateway) -> None:
     with open_ledger(tmp_path, replace(gateway.registered, revoked_from_entry=1)) as ledger:
         contradicting = gateway.sealed(root=bytes(32))
