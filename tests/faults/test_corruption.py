@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from edge.cli import main
-from edge.journal.errors import JournalError
 from edge.journal.files import current_journal, journals, last_known, set_aside
 from edge.journal.reader import JournalReader
 from ledger_sync.proof.event import parse_event
@@ -159,7 +158,7 @@ async def test_a_damaged_journal_is_set_aside_and_the_new_one_begins_with_a_gap_
     DAMAGES[damage](files)
     with start_mosquitto(tmp_path) as broker:
         files = make_city(tmp_path, broker.port)
-        async with _taps_acknowledged_by_a_new_journal(files, old) as validator:
+        async with _taps_acknowledged_by_a_new_journal(files) as validator:
             pass
     (kept,) = (files.directory / "var").glob("journal-0001-*")
     gap, start = _first_events(files.journal, 2)
@@ -172,21 +171,19 @@ async def test_a_damaged_journal_is_set_aside_and_the_new_one_begins_with_a_gap_
 
 
 @contextlib.asynccontextmanager
-async def _taps_acknowledged_by_a_new_journal(files: CityFiles, old: bytes) -> AsyncIterator[CountingValidator]:
+async def _taps_acknowledged_by_a_new_journal(files: CityFiles) -> AsyncIterator[CountingValidator]:
     async with running_ledger(files), running_gateway(files):
-        await until(lambda: _is_another(files.journal, old), "another journal was begun")
+        await until(lambda: _has_another(files), "another journal was begun")
         with CountingValidator(files.directory / "validator-1", taps_max=TAPS) as validator:
             # Its tokens are those of the first run: a new journal does not remember them.
             await until(validator.answered_all, "all taps were acknowledged")
             yield validator
 
 
-def _is_another(path: Path, old: bytes) -> bool:
-    try:
-        with JournalReader(path) as reader:
-            return reader.id != old
-    except JournalError:
-        return False
+def _has_another(files: CityFiles) -> bool:
+    """Looks at names only: to open the journal would make the log anew that was deleted."""
+    aside = (files.directory / "var").glob("journal-0001-*")
+    return any(aside) and files.journal.exists()
 
 
 def _first_events(path: Path, count: int) -> list[Event]:
@@ -224,7 +221,7 @@ async def test_a_kill_between_setting_aside_and_birth_is_harmless(tmp_path: Path
     # As far as a birth comes before its last rename.
     (files.directory / "var" / "journal.new").mkdir()
     (files.directory / "var" / "journal.new" / "journal.sqlite").write_bytes(b"half")
-    async with _taps_acknowledged_by_a_new_journal(files, old):
+    async with _taps_acknowledged_by_a_new_journal(files):
         pass
     assert _first_events(files.journal, 1)[0].data["journal"] == old
 
@@ -238,7 +235,7 @@ async def test_a_kill_before_the_gap_is_told_leaves_it_to_the_next_start(tmp_pat
     DAMAGES["an open event deleted"](files)
     gateway = await _start(files, "--kill-at", f"{step}:1")
     assert await gateway.wait() == -9
-    async with _taps_acknowledged_by_a_new_journal(files, old):
+    async with _taps_acknowledged_by_a_new_journal(files):
         pass
     events = _first_events(files.journal, 1 << 20)
     assert [event.sequence for event in events if event.type == "gateway.gap"] == [1]
