@@ -78,8 +78,10 @@ class SupervisedDevice:
             return str(error)
         except Exception as error:
             # A defect of one driver, perhaps a third party's, must not end the others. Its traceback is for its maker.
-            log.exception("driver failed; it is opened again", extra={"device": self.id, "driver": self.driver_name})
-            return f"driver {self.driver_name} failed ({type(error).__name__}); see the log"
+            reason = f"driver {self.driver_name} failed ({type(error).__name__}); see the log"
+            if reason != self.reason:
+                log.exception("driver failed; it is opened again", extra={"device": self.id})
+            return reason
         finally:
             await self._close()
         return "the driver ended by itself"

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize(
-    ("checksum", "check"), [(crc16_arc, 0xBB3D), (crc16_x25, 0x906E), (crc16_kermit, 0x2189)], ids=str
+    ("checksum", "check"),
+    [(crc16_arc, 0xBB3D), (crc16_x25, 0x906E), (crc16_kermit, 0x2189)],
+    ids=["arc", "x25", "kermit"],
 )
 def test_each_checksum_gives_the_check_value_of_the_crc_catalogue(checksum: Callable[[bytes], int], check: int) -> None:
     assert checksum(b"123456789") == check
