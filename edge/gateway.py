@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from broker.publication import SessionError
 from broker.session import Session
 from broker.status import GatewayState, health_publication, status_publication
-from broker.topics import RECEIPT, batch_filter
+from broker.topics import RECEIPT, batch_filter, parse_batch_topic
 from devices.registry import load_driver
 from edge.anchor_store import JournalAnchorStore
 from edge.clock import Clock
@@ -30,6 +30,7 @@ from edge.journal.files import ensure_born, journals_set_aside, last_known, set_
 from edge.journal.reader import JournalReader
 from edge.journal.writer import JournalWriter
 from edge.recorder import Recorder, RecorderLimits
+from edge.set_aside import open_set_aside
 from edge.signer import FileSigner
 from edge.supervisor import SupervisedDevice, supervise
 from ledger_sync.anchorer import Anchorer
@@ -37,11 +38,12 @@ from ledger_sync.proof.keyfile import load_key
 from ledger_sync.proof.ownership import owned
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from edge.config import GatewayConfig
     from edge.signer import Signer
+    from ledger_sync.anchorer import AnchorStore
 
 log = logging.getLogger("wayside.gateway")
 
@@ -67,9 +69,15 @@ async def run_gateway(
             try:
                 await _run_journal(config, signer, stop, step)
             except* JournalCorruptError as errors:
-                problem = str(errors.exceptions[0])
+                problem = str(_first(errors))
                 kept = set_aside(place.data_dir)
                 log.error("journal is corrupt; a new one is begun", extra={"problem": problem, "kept": str(kept)})  # noqa: TRY400
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first error of a group, which may lie in groups within it."""
+    first = errors.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 async def _run_journal(config: GatewayConfig, signer: Signer, stop: asyncio.Event, step: Callable[[str], None]) -> None:
@@ -79,14 +87,15 @@ async def _run_journal(config: GatewayConfig, signer: Signer, stop: asyncio.Even
         journal = JournalWriter(path, signer, config.batch.count_max, step)
     except JournalCorruptError as error:
         raise ExceptionGroup("journal", [error]) from error
-    # Each has its own connection: the anchorer's, health's, and the background check's.
-    with JournalReader(path) as reader, JournalReader(path) as health_reader, JournalReader(path) as check_reader:
-        await _Gateway(config, journal, _Readers(reader, health_reader, check_reader), Clock()).run(stop)
+    with contextlib.ExitStack() as stack:
+        readers = _Readers(*(stack.enter_context(JournalReader(path)) for _ in fields(_Readers)))
+        aside = open_set_aside(config.place.data_dir, stack)
+        await _Gateway(config, journal, readers, aside, Clock()).run(stop)
 
 
 @dataclass(frozen=True, slots=True)
 class _Readers:
-    """One reading connection for each that may read at the same time."""
+    """One reading connection for each that may read at the same time: anchorer, health, background check."""
 
     anchorer: JournalReader
     health: JournalReader
@@ -100,6 +109,7 @@ class _Parts:
     recorder: Recorder
     session: Session
     anchorer: Anchorer
+    set_aside: list[Anchorer]
     devices: list[SupervisedDevice]
     health: HealthSources
 
@@ -107,15 +117,22 @@ class _Parts:
 class _Gateway:
     """One gateway over one journal."""
 
-    def __init__(self, config: GatewayConfig, journal: JournalWriter, readers: _Readers, clock: Clock) -> None:
+    def __init__(
+        self,
+        config: GatewayConfig,
+        journal: JournalWriter,
+        readers: _Readers,
+        aside: Sequence[AnchorStore],
+        clock: Clock,
+    ) -> None:
         self._config = config
         self._clock = clock
         self._since = datetime.now(UTC)
         self._is_new = journal.position == (1, 1)
         self._readers = readers
-        self._parts = self._wire(journal)
+        self._parts = self._wire(journal, aside)
 
-    def _wire(self, journal: JournalWriter) -> _Parts:
+    def _wire(self, journal: JournalWriter, aside: Sequence[AnchorStore]) -> _Parts:
         config, place = self._config, self._config.place
         limits = RecorderLimits(
             commit_count_max=config.journal.commit_count_max,
@@ -131,8 +148,10 @@ class _Gateway:
             will=self._status(GatewayState.OFFLINE),
             on_connect=(self._status(GatewayState.ONLINE),),
         )
-        store = JournalAnchorStore(self._readers.anchorer, recorder)
-        anchorer = Anchorer(session, store, place.city, place.gateway, config.ledgers)
+        current = JournalAnchorStore(self._readers.anchorer, recorder)
+        anchorer, *set_aside = (
+            Anchorer(session, store, place.city, place.gateway, config.ledgers) for store in (current, *aside)
+        )
         devices = [
             SupervisedDevice(device.id, device.driver, load_driver(device.driver)(device.id, device.settings))
             for device in config.devices
@@ -147,7 +166,7 @@ class _Gateway:
             anchorer.counters,
             devices,
         )
-        return _Parts(recorder, session, anchorer, devices, health)
+        return _Parts(recorder, session, anchorer, set_aside, devices, health)
 
     def _status(self, state: GatewayState) -> Any:
         place = self._config.place
@@ -161,7 +180,10 @@ class _Gateway:
             async with asyncio.TaskGroup() as tasks:
                 sources = [tasks.create_task(self._sources(), name="sources")]
                 uplink = [
-                    tasks.create_task(parts.anchorer.run(), name="anchorer"),
+                    *(
+                        tasks.create_task(one.run(), name=f"anchorer of {one.journal_id.hex()}")
+                        for one in (parts.anchorer, *parts.set_aside)
+                    ),
                     tasks.create_task(self._receive(), name="receipts"),
                     tasks.create_task(self._tell_health(), name="health"),
                     tasks.create_task(self._check_journal(), name="journal check"),
@@ -208,8 +230,11 @@ class _Gateway:
                 await self._parts.recorder.record_own(self._config.place.gateway, "gateway.clock", {"step_us": step_us})
 
     async def _receive(self) -> None:
+        current = self._parts.anchorer
+        of_journal = {one.journal_id: one for one in (current, *self._parts.set_aside)}
         async for message in self._parts.session.messages():
-            await self._parts.anchorer.receive(message)
+            address = parse_batch_topic(RECEIPT, self._config.place.city, message.topic)
+            await of_journal.get(address.journal if address else b"", current).receive(message)
 
     async def _tell_health(self) -> None:
         place, interval_s = self._config.place, self._config.health.interval_s

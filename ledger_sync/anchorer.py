@@ -97,6 +97,7 @@ class Anchorer:
     def __init__(
         self, session: Session, store: AnchorStore, city: str, gateway: str, ledgers: Sequence[LedgerKey]
     ) -> None:
+        self.journal_id = store.journal_id
         self._session = session
         self._store = store
         self._city = city

@@ -93,7 +93,7 @@ def _tell(*errors: BaseException) -> int:
     for error in errors:
         if not isinstance(error, _NOT_TRIED):
             raise error
-        sys.stderr.write(f"wayside: {_sentence(error)}\n")
+        sys.stderr.writelines(f"wayside: {line}\n" for line in _sentence(error).splitlines())
     return FAILS if any(isinstance(error, JournalCorruptError) for error in errors) else NOT_TRIED
 
 

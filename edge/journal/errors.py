@@ -48,4 +48,6 @@ class UnknownOutcomeError(JournalError):
 def is_corruption(error: sqlite3.Error) -> bool:
     """Whether an error tells of the file's content (a table missing, a page damaged), not of the disk or a lock."""
     content = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-    return not isinstance(error, sqlite3.OperationalError) or error.sqlite_errorcode & 0xFF in content
+    # What the module itself cannot read, such as text that is not UTF-8, comes without a code.
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    return not isinstance(error, sqlite3.OperationalError) or code & 0xFF in content

@@ -272,7 +272,8 @@ async def test_a_commit_of_unknown_outcome_records_and_answers_exactly_once(
         journal = recorder._journal
         await recorder.record("gate-1", tap("0"), outcomes)
         await outcomes.wait(1)
-        real, failed = journal._connection, []
+        real: Any = journal._connection
+        failed: list[str] = []
 
         class Failing:
             def __getattr__(self, name: str) -> object:
@@ -286,7 +287,7 @@ async def test_a_commit_of_unknown_outcome_records_and_answers_exactly_once(
                     raise sqlite3.OperationalError("database is locked")
                 return real.execute(statement, *parameters)
 
-        journal._connection = Failing()
+        journal._connection = Failing()  # type: ignore[assignment]
         for reading in (tap("1"), tap("0"), tap("0", "other"), tap("2")):
             await recorder.record("gate-1", reading, outcomes)
         await recorder.keep_answer(1, b"", None)

@@ -125,7 +125,8 @@ async def test_one_devices_faults_are_not_anothers(tmp_path: Path) -> None:
     devices = (device(broken, "broken"), device(hanging, "hanging"), device(sound, "sound"))
     async with recording(tmp_path) as recorder, supervised(recorder, *devices):
         await until(lambda: broken.opened >= 3 and hanging.opened >= 3 and len(sound.answers) == 2)
-        assert (broken.closed, hanging.closed, sound.closed) == (broken.opened - 1, hanging.opened - 1, 0)
+        assert broken.closed in (broken.opened - 1, broken.opened)
+        assert (hanging.closed in (hanging.opened - 1, hanging.opened), sound.closed) == (True, 0)
         await until(lambda: len(broken.answers) >= 4)
     assert [one["state"] for one in health(tmp_path, "sound")] == ["online"]
 

@@ -150,7 +150,7 @@ UNREADABLE = {
 @pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGES)
 async def test_a_damaged_journal_is_set_aside_and_the_new_one_begins_with_a_gap_that_names_it(
-    tmp_path: Path, damage: str
+    tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     files = await _killed_gateway(tmp_path)
     with JournalReader(files.journal) as reader:
@@ -160,6 +160,9 @@ async def test_a_damaged_journal_is_set_aside_and_the_new_one_begins_with_a_gap_
         files = make_city(tmp_path, broker.port)
         async with _taps_acknowledged_by_a_new_journal(files) as validator:
             pass
+    if damage != "its file deleted":
+        (told,) = [record for record in caplog.records if record.message.startswith("journal is corrupt")]
+        assert vars(told)["problem"].startswith(f"{files.journal}: ")
     (kept,) = (files.directory / "var").glob("journal-0001-*")
     gap, start = _first_events(files.journal, 2)
     assert (gap.type, start.type) == ("gateway.gap", "gateway.start")

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import resource
+import shutil
 import sqlite3
+import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +17,6 @@ import pytest
 from devices.driver import Origin, Reading, Recorded
 from edge.clock import Clock
 from edge.journal.files import ensure_born
-from edge.journal.reader import JournalReader
 from edge.journal.writer import JournalWriter
 from edge.recorder import Recorder, RecorderLimits
 from edge.signer import FileSigner
@@ -21,18 +24,21 @@ from ledger_sync.proof.anchor import LedgerHead
 from ledger_sync.proof.keyfile import SecretKey
 from tests.support.brokers import start_mosquitto
 from tests.support.city_files import CITY, GATEWAY, QUICK, make_city
-from tests.support.counting_validator import CountingValidator
+from tests.support.counting_validator import WINDOW, CountingValidator
 from tests.support.invariants import check_city, check_validator, tokens_in
 from tests.support.processes import start_module, until
 from tests.support.running_city import onlooker, running_gateway, running_ledger
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from edge.recorder import Outcome
+    from tests.support.city_files import CityFiles
 
 LIMITS = RecorderLimits(commit_count_max=512, commit_age_max_s=0.02, batch_age_max_s=60, size_max_bytes=1 << 30)
+
+OWN_EVENTS = 2
+"""gateway.start, and the device.health that tells that the validator is there."""
 
 
 class FailingConnection:
@@ -161,42 +167,100 @@ async def test_a_journal_near_its_size_makes_devices_wait_and_still_keeps_what_t
     assert "one-more" not in tokens_in(path)["validator-1"]
 
 
+class FileLimit:
+    """Every file is too large for any write of the process; its errors are EFBIG. Needs no rights."""
+
+    def __init__(self, files: CityFiles) -> None:
+        self.data_dir = files.directory / "var"
+        self.before: list[str] = []
+
+    def refuse(self, pid: int) -> None:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+
+    def give_way(self, pid: int) -> None:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+
+class FullDisk:
+    """The data directory is a file system of 16 MiB in a mount namespace of the process's own; a file fills it."""
+
+    _MOUNT = 'mount -t tmpfs -o size=16m wayside "$1" && cp -a "$2"/. "$1" && shift 2 && exec "$@"'
+
+    def __init__(self, files: CityFiles) -> None:
+        self.data_dir = files.directory / "var"
+        seed = shutil.copytree(self.data_dir, files.directory / "seed")
+        own_namespace = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--mount", "--map-root-user"]
+        self.before = [*own_namespace, "sh", "-c", self._MOUNT, "sh", str(self.data_dir), str(seed)]
+        try:
+            probe = subprocess.run([*self.before, "true"], capture_output=True, check=False)
+        except FileNotFoundError:
+            pytest.skip("unshare is not installed (apt install util-linux)")
+        if probe.returncode:
+            pytest.skip(f"nothing may be mounted here: {probe.stderr.decode().strip()}")
+
+    def _inside(self, pid: int) -> Path:
+        return Path(f"/proc/{pid}/root{self.data_dir}")
+
+    def refuse(self, pid: int) -> None:
+        with contextlib.suppress(OSError), (self._inside(pid) / "ballast").open("ab", buffering=0) as ballast:
+            while True:
+                ballast.write(bytes(4096))
+
+    def give_way(self, pid: int) -> None:
+        (self._inside(pid) / "ballast").unlink()
+
+    def copy_out(self, pid: int) -> None:
+        """The file system ends with the process."""
+        shutil.copytree(self._inside(pid), self.data_dir, dirs_exist_ok=True)
+
+
 @pytest.mark.slow
-async def test_while_no_byte_can_be_written_nothing_is_acknowledged_and_afterwards_everything_once(
-    tmp_path: Path,
+@pytest.mark.parametrize("refusing_disk", [FileLimit, FullDisk])
+async def test_while_nothing_can_be_written_nothing_is_acknowledged_and_afterwards_everything_once(
+    tmp_path: Path, refusing_disk: type[FileLimit | FullDisk]
 ) -> None:
     with start_mosquitto(tmp_path) as broker, CountingValidator(tmp_path / "validator-1") as validator:
         files = make_city(tmp_path, broker.port)
+        disk = refusing_disk(files)
         async with running_ledger(files), onlooker(broker.url) as seen:
-            gateway = await start_module("tests.faults.gateway_process", files.gateway_config, name="gateway")
+            gateway = await start_module(
+                "tests.faults.gateway_process", files.gateway_config, name="gateway", before=disk.before
+            )
             try:
                 await until(lambda: len(validator.acknowledged) > 50, "some taps were acknowledged")
-                # For its every write the file is too large now: to its process a disk as full as can be.
-                resource.prlimit(gateway.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
-                await until(lambda: _journal_state(seen.health) == "failing", "health told of the disk")
-                assert "disk" in seen.health["journal"]["problem"]
+                # Again and again, as the journal gives back room when it is read anew.
+                await until(
+                    lambda: disk.refuse(gateway.pid) or _is_stuck(seen.health, validator), "devices waited for the disk"
+                )
                 acknowledged = len(validator.acknowledged)
-                await until(lambda: validator.unanswered_count == 16, "the validator's window was full")
-                assert acknowledged == len(validator.acknowledged)
+                assert "disk" in seen.health["journal"]["problem"]
                 assert gateway.code is None, gateway.log_tail()
-                resource.prlimit(gateway.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+                disk.give_way(gateway.pid)
                 await until(lambda: len(validator.acknowledged) > acknowledged + 50, "taps were acknowledged again")
                 await until(lambda: _journal_state(seen.health) == "ok", "health told of the mend")
                 validator.tapping.clear()
-                await until(lambda: validator.answered_all() and _is_receipted(files.journal), "nothing waited")
+                await until(lambda: validator.answered_all() and _is_drained(seen.health, validator), "nothing waited")
+                if isinstance(disk, FullDisk):
+                    disk.copy_out(gateway.pid)
                 check_city(files, [validator])
             finally:
                 await gateway.kill()
 
 
+def _is_stuck(health: dict[str, Any], validator: CountingValidator) -> bool:
+    """The disk fails, the validator sends no more, and what is acknowledged is exactly what is recorded."""
+    stuck = _journal_state(health) == "failing" and validator.unanswered_count == WINDOW
+    return stuck and len(validator.acknowledged) == health["journal"]["recorded"] - OWN_EVENTS
+
+
+def _is_drained(health: dict[str, Any], validator: CountingValidator) -> bool:
+    recorded_all = health["journal"]["recorded"] >= len(validator.taps) + OWN_EVENTS
+    return recorded_all and not health["backlog"]["events"]
+
+
 def _journal_state(health: dict[str, Any]) -> str:
     state: str = health["journal"]["state"] if health else ""
     return state
-
-
-def _is_receipted(path: Path) -> bool:
-    with JournalReader(path) as reader:
-        return reader.counts("state").keys() == {"receipted"}
 
 
 @pytest.mark.slow
@@ -209,6 +273,6 @@ async def test_a_journal_at_its_cap_stops_the_devices_and_health_says_full(
         files = make_city(tmp_path, broker.port, tables=tables)
         async with onlooker(broker.url) as seen, running_gateway(files):
             await until(lambda: _journal_state(seen.health) == "full", "health said that the journal is full")
-            await until(lambda: validator.unanswered_count == 16, "the validator's window was full")
+            await until(lambda: validator.unanswered_count == WINDOW, "the validator's window was full")
             assert seen.health["journal"]["bytes"] < seen.health["journal"]["bytes_max"]
     check_validator(validator, tokens_in(files.journal)[validator.id])

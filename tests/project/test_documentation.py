@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-COMMANDS_OF_A_NEWCOMER = {"make", "wayside", "git", "cd", "cat", "sqlite3", "python3", "mosquitto_sub", "sudo"}
+COMMANDS_OF_A_NEWCOMER = {"make", "wayside", "pip", "python", "git", "cd", "cat", "sqlite3", "mosquitto_sub", "sudo"}
 DOCUMENTS = sorted(
     path for path in (*ROOT.glob("*.md"), *ROOT.glob("[a-z]*/**/*.md")) if path.relative_to(ROOT).parts[0] != "build"
 )

@@ -29,6 +29,10 @@ def test_a_missing_table_is_corrupt(tmp_path: Path) -> None:
     assert is_corruption(failure(tmp_path / "file", "SELECT * FROM event"))
 
 
+def test_text_that_is_not_utf_8_is_corrupt(tmp_path: Path) -> None:
+    assert is_corruption(failure(tmp_path / "file", "SELECT CAST(x'ff' AS TEXT)"))
+
+
 def test_a_lock_and_a_missing_file_are_not(tmp_path: Path) -> None:
     path = tmp_path / "file"
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:

@@ -1,18 +1,16 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from edge.journal import export
 from edge.journal.errors import JournalCorruptError
 from edge.journal.export import export_journal
 from edge.journal.reader import JournalReader
 from ledger_sync.proof.verify import verify_file
 from tests.edge.journals import TRUST, alter, receipted_journal
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -55,14 +53,14 @@ def test_an_export_goes_on_where_it_was_interrupted(
 ) -> None:
     calls = 0
     where = "os.fsync" if point == "fsync" else "pathlib.Path.rename"
-    target = export.os.fsync if point == "fsync" else type(path).rename
+    target: Any = os.fsync if point == "fsync" else Path.rename
 
     def pull_the_plug(*arguments: object) -> object:
         nonlocal calls
         calls += 1
         if calls == 6:
             raise KeyboardInterrupt
-        return target(*arguments)  # type: ignore[arg-type]
+        return target(*arguments)
 
     out = tmp_path / "out"
     with monkeypatch.context() as patch:

@@ -1,0 +1,441 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import pytest
+
+from broker.publication import Publication
+from broker.session import Session
+from broker.topics import ANCHOR, RECEIPT, BatchAddress, batch_filter, batch_topic, parse_batch_topic
+from ledger_sync import anchorer as anchorer_module
+from ledger_sync.anchorer import WINDOW, Anchorer, WaitingBatch
+from ledger_sync.proof.anchor import AnchorClaims, LedgerHead, anchor_hash, make_anchor
+from ledger_sync.proof.errors import ProofError
+from ledger_sync.proof.keyfile import SecretKey
+from ledger_sync.proof.merkle import Tree, leaf_hash
+from ledger_sync.proof.receipt import RefusalReason, make_refusal, proof_of, sign_root
+from ledger_sync.proof.trust import LedgerKey
+from tests.support.brokers import BrokerProcess, start_embedded, start_mosquitto
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from pathlib import Path
+
+CITY, GATEWAY, LEDGER = "demo", "gw-1", "ledger-1"
+JOURNAL = bytes(range(16))
+GATEWAY_KEY = SecretKey(sha256(b"the gateway's").digest())
+LEDGER_KEY = SecretKey(sha256(b"the ledger's").digest())
+OTHER_KEY = SecretKey(sha256(b"somebody else's").digest())
+LEDGERS = (LedgerKey(LEDGER, LEDGER_KEY.public_key),)
+NOW_S = 1_767_225_600
+DEADLINE_S = 20.0
+
+
+def make(batch: int) -> bytes:
+    """The anchor of a batch of one event."""
+    previous = sha256(bytes([batch - 1])).digest() if batch > 1 else None
+    claims = AnchorClaims(
+        f"{CITY}/{GATEWAY}", NOW_S, JOURNAL, batch, previous, 1, batch, NOW_S * 10**6, NOW_S * 10**6, 0, None
+    )
+    return make_anchor(claims, sha256(bytes([batch])).digest(), GATEWAY_KEY.kid, GATEWAY_KEY.sign)
+
+
+class MemoryStore:
+    """An `AnchorStore` in memory. `on_check` and `on_keep` may raise or wait."""
+
+    def __init__(self, batches: int = 0) -> None:
+        self.journal_id = JOURNAL
+        self.anchors: dict[int, bytes] = {}
+        self.receipts: dict[int, tuple[bytes, LedgerHead]] = {}
+        self.refusals: dict[int, bytes] = {}
+        self.checked: list[int] = []
+        self.on_check: Callable[[int], None] = lambda _: None
+        self.keeping = asyncio.Event()
+        self.keeping.set()
+        self._sealed = asyncio.Event()
+        for _ in range(batches):
+            self.seal()
+
+    def seal(self) -> int:
+        batch = len(self.anchors) + 1
+        self.anchors[batch] = make(batch)
+        self._sealed.set()
+        return batch
+
+    async def waiting(self, limit: int) -> Sequence[WaitingBatch]:
+        rows = [
+            WaitingBatch(batch, anchor, batch in self.refusals)
+            for batch, anchor in self.anchors.items()
+            if batch not in self.receipts
+        ]
+        return sorted(rows, key=lambda row: (row.refused, row.batch))[:limit]
+
+    async def check(self, batch: int) -> None:
+        self.checked.append(batch)
+        self.on_check(batch)
+
+    async def anchor(self, batch: int) -> bytes | None:
+        return None if batch in self.receipts else self.anchors.get(batch)
+
+    async def keep_receipt(self, batch: int, receipt: bytes, head: LedgerHead) -> None:
+        await self.keeping.wait()
+        self.receipts[batch] = (receipt, head)
+
+    async def keep_refusal(self, batch: int, refusal: bytes) -> None:
+        await self.keeping.wait()
+        self.refusals[batch] = refusal
+
+    async def wait_sealed(self) -> None:
+        await self._sealed.wait()
+        self._sealed.clear()
+
+
+def receipt_of(
+    *anchors: bytes, key: SecretKey = LEDGER_KEY, city: str = CITY, ledger: str = LEDGER, size: int | None = None
+) -> bytes:
+    """A receipt of the last of these anchors in a log that they make up."""
+    tree = Tree([leaf_hash(anchor) for anchor in anchors])
+    index = tree.size - 1
+    signed = sign_root(city, ledger, "log-1", size or tree.size, NOW_S, tree.root(), key.kid, key.sign)
+    return signed.receipt(proof_of(index, tree.size, tree.inclusion_path(index)))
+
+
+def refusal_of(anchor: bytes, key: SecretKey = LEDGER_KEY, ledger: str = LEDGER) -> bytes:
+    claims = {1: f"{CITY}/{ledger}", 2: "log-1", 6: NOW_S}
+    return make_refusal(claims, anchor_hash(anchor), RefusalReason.BROKEN_CHAIN, "broken", key.kid, key.sign)
+
+
+@pytest.fixture(params=["mosquitto", "embedded"])
+def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BrokerProcess]:
+    with (start_mosquitto if request.param == "mosquitto" else start_embedded)(tmp_path) as process:
+        yield process
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[BrokerProcess]:
+    with start_mosquitto(tmp_path) as process:
+        yield process
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("broker.session.BACKOFF_FIRST_S", 0.02)
+    monkeypatch.setattr("broker.session.BACKOFF_MAX_S", 0.2)
+    monkeypatch.setattr("broker.session.STABLE_S", 0.0)
+
+
+class City:
+    """The gateway's anchorer and a ledger's session at one broker."""
+
+    def __init__(self, broker: BrokerProcess, store: MemoryStore) -> None:
+        self.broker, self.store = broker, store
+        self.gateway = Session(broker.url, GATEWAY, subscriptions=((batch_filter(RECEIPT, CITY, GATEWAY), 1),))
+        self.ledger = Session(broker.url, LEDGER, subscriptions=((batch_filter(ANCHOR, CITY), 1),))
+        self.anchorer = Anchorer(self.gateway, store, CITY, GATEWAY, LEDGERS)
+        self.arrived: list[int] = []
+        self.received = 0
+
+    async def connect(self) -> None:
+        self._connection = asyncio.create_task(self.gateway.run())
+        await self.gateway.wait_connected()
+
+    async def disconnect(self) -> None:
+        self._connection.cancel()
+        await asyncio.wait([self._connection])
+
+    async def reconnect(self) -> None:
+        await self.disconnect()
+        await self.connect()
+
+    async def collect(self) -> None:
+        async for message in self.ledger.messages():
+            address = parse_batch_topic(ANCHOR, CITY, message.topic)
+            assert address is not None
+            assert message.payload == self.store.anchors[address.batch]
+            self.arrived.append(address.batch)
+            message.acknowledge()
+
+    async def receive(self) -> None:
+        async for message in self.gateway.messages():
+            await self.anchorer.receive(message)
+            self.received += 1
+
+    async def answer(self, batch: int, payload: bytes, journal: bytes = JOURNAL) -> None:
+        """Publish what a ledger, or somebody who can write there, says of a batch; once it has been dealt with."""
+        before = self.received
+        topic = batch_topic(RECEIPT, CITY, BatchAddress(GATEWAY, journal, batch))
+        await self.ledger.publish(RECEIPT.publication(topic, payload))
+        await until(lambda: self.received > before)
+
+
+@contextlib.asynccontextmanager
+async def anchoring(broker: BrokerProcess, store: MemoryStore) -> AsyncIterator[City]:
+    city = City(broker, store)
+    async with asyncio.timeout(DEADLINE_S):
+        ledger = [asyncio.create_task(city.ledger.run()), asyncio.create_task(city.collect())]
+        await city.ledger.wait_connected()
+        gateway = [asyncio.create_task(one) for one in (city.receive(), city.anchorer.run())]
+        try:
+            await city.connect()
+            yield city
+        finally:
+            await city.disconnect()
+            for task in (*gateway, *ledger):
+                task.cancel()
+            ended = await asyncio.gather(*gateway, *ledger, return_exceptions=True)
+            broken = [one for one in ended if not isinstance(one, asyncio.CancelledError)]
+    assert not broken, broken
+
+
+async def until(condition: Callable[[], object]) -> None:
+    while not condition():  # noqa: ASYNC110 - what a task does in between has no event here
+        await asyncio.sleep(0.005)
+
+
+async def test_what_waits_at_start_is_sent_and_what_is_sealed_later_too(broker: BrokerProcess) -> None:
+    async with anchoring(broker, MemoryStore(2)) as city:
+        await until(lambda: sorted(city.arrived) == [1, 2])
+        city.store.seal()
+        await until(lambda: sorted(city.arrived) == [1, 2, 3])
+        assert city.anchorer.counters.published == 3
+        assert city.anchorer.counters.last_anchor_at is not None
+        assert sorted(city.store.checked) == [1, 2, 3], "hashed again before it is first sent, and once"
+
+
+async def test_a_receipt_is_kept_with_the_head_that_it_proves(broker: BrokerProcess) -> None:
+    async with anchoring(broker, MemoryStore(2)) as city:
+        first, second = city.store.anchors.values()
+        receipt = receipt_of(first, second)
+        await city.answer(2, receipt)
+        head = LedgerHead(2, Tree([leaf_hash(first), leaf_hash(second)]).root(), NOW_S)
+        assert city.store.receipts == {2: (receipt, head)}
+        assert city.anchorer.counters.receipts == 1
+        assert city.anchorer.counters.last_receipt_at is not None
+
+
+async def test_on_a_new_connection_everything_goes_out_again(broker: BrokerProcess) -> None:
+    async with anchoring(broker, MemoryStore(3)) as city:
+        await until(lambda: sorted(city.arrived) == [1, 2, 3])
+        await city.answer(2, receipt_of(city.store.anchors[2]))
+        city.arrived.clear()
+        await city.reconnect()
+        await until(lambda: sorted(city.arrived) == [1, 3])
+        assert sorted(city.store.checked) == [1, 2, 3]
+
+
+async def test_a_broker_that_dies_and_forgets_everything_costs_nothing_but_time(
+    broker: BrokerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(anchorer_module, "RESEND_FIRST_S", 0.3)  # the ledger may be back after the gateway
+    async with anchoring(broker, MemoryStore(3)) as city:
+        await until(lambda: sorted(set(city.arrived)) == [1, 2, 3])
+        city.arrived.clear()
+        broker.kill()
+        city.store.seal()
+        broker.start()
+        await until(lambda: sorted(set(city.arrived)) == [1, 2, 3, 4])
+
+
+async def test_what_is_not_answered_is_sent_again_and_ever_more_slowly(
+    mosquitto: BrokerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(anchorer_module, "RESEND_FIRST_S", 0.1)
+    monkeypatch.setattr(anchorer_module, "RESEND_MAX_S", 0.4)
+    planned: list[float] = []
+
+    def not_jittered(delay_s: float) -> float:
+        planned.append(delay_s)
+        return delay_s
+
+    monkeypatch.setattr(anchorer_module, "_jittered", not_jittered)
+    begin = time.monotonic()
+    async with anchoring(mosquitto, MemoryStore(1)) as city:
+        await until(lambda: len(city.arrived) == 5)
+    assert planned[:5] == [0.1, 0.2, 0.4, 0.4, 0.4]
+    assert time.monotonic() - begin > 0.1 + 0.2 + 0.4 + 0.4
+
+
+def test_the_schedule_of_the_design() -> None:
+    assert (anchorer_module.RESEND_FIRST_S, anchorer_module.RESEND_MAX_S, WINDOW) == (5.0, 60.0, 64)
+    random.seed(1)
+    jittered = [anchorer_module._jittered(60.0) for _ in range(1000)]
+    assert 45 <= min(jittered) < 50
+    assert 70 < max(jittered) <= 75
+
+
+async def test_no_more_than_a_window_waits_for_answers(mosquitto: BrokerProcess) -> None:
+    async with anchoring(mosquitto, MemoryStore(WINDOW + 10)) as city:
+        await until(lambda: len(city.arrived) == WINDOW)
+        await asyncio.sleep(0.1)
+        assert sorted(city.arrived) == list(range(1, WINDOW + 1))
+        await city.answer(7, receipt_of(city.store.anchors[7]))
+        await until(lambda: len(city.arrived) == WINDOW + 1)
+        assert city.arrived[-1] == WINDOW + 1
+
+
+async def test_a_refused_batch_is_kept_as_refused_and_tried_again_slowly(
+    mosquitto: BrokerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(anchorer_module, "RESEND_FIRST_S", 0.05)
+    monkeypatch.setattr(anchorer_module, "RESEND_MAX_S", 0.05)
+    monkeypatch.setattr(anchorer_module, "REFUSED_RESEND_S", 0.6)
+    loop = asyncio.get_running_loop()
+    async with anchoring(mosquitto, MemoryStore(1)) as city:
+        await until(lambda: city.arrived)
+        refusal = refusal_of(city.store.anchors[1])
+        await city.answer(1, refusal)
+        begin, count = loop.time(), len(city.arrived)
+        assert city.store.refusals == {1: refusal}
+        assert city.anchorer.counters.refusals == 1
+        await until(lambda: len(city.arrived) > count + 1)  # one may have been on its way
+        assert loop.time() - begin > 0.4
+        await city.answer(1, receipt_of(city.store.anchors[1]))
+        assert city.store.receipts.keys() == {1}
+        await city.answer(1, refusal)
+        assert city.anchorer.counters.refusals == 1, "a receipt stays"
+
+
+async def test_an_answer_is_acknowledged_only_once_it_is_kept(mosquitto: BrokerProcess) -> None:
+    store = MemoryStore(1)
+    store.keeping.clear()
+    async with anchoring(mosquitto, store) as city:
+        receipt = receipt_of(store.anchors[1])
+        topic = batch_topic(RECEIPT, CITY, BatchAddress(GATEWAY, JOURNAL, 1))
+        await city.ledger.publish(RECEIPT.publication(topic, receipt))
+        await asyncio.sleep(0.1)
+        assert (city.received, store.receipts) == (0, {})
+    # The gateway died before it was kept: the broker delivers it to the next one.
+    store.keeping.set()
+    async with anchoring(mosquitto, store) as city:
+        await until(lambda: store.receipts)
+        assert store.receipts[1][0] == receipt
+
+
+def forgeries() -> dict[str, tuple[int, bytes]]:
+    anchors = {batch: make(batch) for batch in (1, 2, 3)}
+    sound = receipt_of(anchors[1])
+    return {
+        "nothing": (1, b""),
+        "noise": (1, b"\xff" * 100),
+        "an anchor": (1, anchors[1]),
+        "a receipt by another key": (1, receipt_of(anchors[1], key=OTHER_KEY)),
+        "a receipt of another ledger": (1, receipt_of(anchors[1], ledger="ledger-2")),
+        "a receipt of another city": (1, receipt_of(anchors[1], city="town")),
+        "a receipt of another batch": (1, receipt_of(anchors[2])),
+        "a receipt under another size": (1, receipt_of(anchors[1], size=2)),
+        "a receipt that is cut": (1, sound[:-1]),
+        "a receipt and more": (1, sound + b"\x00"),
+        "a flipped signature": (1, sound[:-1] + bytes([sound[-1] ^ 1])),
+        "a refusal by another key": (1, refusal_of(anchors[1], key=OTHER_KEY)),
+        "a refusal of another ledger": (1, refusal_of(anchors[1], ledger="ledger-2")),
+        "a refusal of another batch": (1, refusal_of(anchors[2])),
+    }
+
+
+async def test_what_proves_nothing_is_ignored_and_counted(
+    mosquitto: BrokerProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with anchoring(mosquitto, MemoryStore(3)) as city:
+        for count, (name, (batch, payload)) in enumerate(forgeries().items(), 1):
+            await city.answer(batch, payload)
+            assert (city.store.receipts, city.store.refusals) == ({}, {}), name
+            assert city.anchorer.counters.answers_ignored == count, name
+        await city.answer(1, receipt_of(city.store.anchors[1]), journal=bytes(16))
+        assert city.store.receipts == {}
+        sound = receipt_of(city.store.anchors[1])
+        for _ in range(3):
+            await city.answer(1, sound)
+        await city.answer(9, sound)
+        assert city.anchorer.counters.receipts == 1
+        assert city.anchorer.counters.answers_ignored == len(forgeries()) + 1
+        assert city.anchorer.counters.answers_repeated == 3
+    assert [one.message for one in caplog.records].count("an answer that proves nothing was ignored") == 1
+
+
+async def test_no_flipped_bit_of_an_answer_passes(mosquitto: BrokerProcess) -> None:
+    store = MemoryStore(2)
+    anchorer = Anchorer(Session(mosquitto.url, GATEWAY), store, CITY, GATEWAY, LEDGERS)
+    for sound in (receipt_of(store.anchors[2], store.anchors[1]), refusal_of(store.anchors[1])):
+        for place in range(len(sound)):
+            altered = sound[:place] + bytes([sound[place] ^ 1]) + sound[place + 1 :]
+            with pytest.raises(ProofError):
+                await anchorer._receive(1, altered)
+            with pytest.raises(ProofError):
+                await anchorer._receive(1, sound[:place])
+    assert (store.receipts, store.refusals) == ({}, {})
+
+
+async def test_what_is_not_addressed_to_this_gateway_is_ignored(mosquitto: BrokerProcess) -> None:
+    store = MemoryStore(1)
+    # A broker is not trusted: it may deliver what nobody subscribed to.
+    session = Session(mosquitto.url, GATEWAY, subscriptions=(("wayside/#", 1),))
+    anchorer = Anchorer(session, store, CITY, GATEWAY, LEDGERS)
+    running = asyncio.create_task(session.run())
+    async with asyncio.timeout(DEADLINE_S):
+        await session.wait_connected()
+        for place in ("dn/gw-2/receipt", "dn/gw-1/receipts", "dn/gw-1", "up/gw-1/receipt"):
+            topic = f"wayside/v1/{CITY}/{place}/{JOURNAL.hex()}/1"
+            await session.publish(Publication(topic, receipt_of(store.anchors[1])))
+        messages = session.messages()
+        for count in range(1, 5):
+            await anchorer.receive(await anext(messages))
+            assert (store.receipts, anchorer.counters.answers_ignored) == ({}, count)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_batch_that_is_not_what_was_anchored_ends_the_anchorer_and_is_never_sent(
+    mosquitto: BrokerProcess,
+) -> None:
+    store = MemoryStore(2)
+
+    def corrupt(batch: int) -> None:
+        if batch == 1:
+            raise RuntimeError("batch 1: its events are not those that were anchored")
+
+    store.on_check = corrupt
+    session = Session(mosquitto.url, GATEWAY)
+    running = asyncio.create_task(session.run())
+    async with asyncio.timeout(DEADLINE_S):
+        with pytest.RaisesGroup(RuntimeError):
+            await Anchorer(session, store, CITY, GATEWAY, LEDGERS).run()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_one_publish_that_the_broker_refuses_holds_up_no_other(tmp_path: Path) -> None:
+    rules = f"topic write wayside/v1/{CITY}/up/{GATEWAY}/anchor/{JOURNAL.hex()}/2\ntopic read #\n"
+    with start_mosquitto(tmp_path, access_rules=rules) as broker:
+        async with anchoring(broker, MemoryStore(2)) as city:
+            await until(lambda: city.anchorer.counters.published and city.arrived)
+            assert (city.arrived, city.anchorer.counters.published) == ([2], 1)
+
+
+async def test_stopping_is_never_swallowed(mosquitto: BrokerProcess) -> None:
+    for turn in range(20):
+        store = MemoryStore(1)
+        session = Session(mosquitto.url, GATEWAY)
+        tasks = [asyncio.create_task(session.run())]
+        await session.wait_connected()
+        tasks.append(asyncio.create_task(Anchorer(session, store, CITY, GATEWAY, LEDGERS).run()))
+        for _ in range(turn):
+            store.seal()
+            await asyncio.sleep(0)
+        store.seal()
+        async with asyncio.timeout(DEADLINE_S):
+            for task in reversed(tasks):
+                task.cancel()
+            await asyncio.wait(tasks)
+        assert all(task.cancelled() for task in tasks)
+
+
+def test_a_publication_is_what_the_table_says() -> None:
+    topic = batch_topic(ANCHOR, CITY, BatchAddress(GATEWAY, JOURNAL, 1))
+    publication = ANCHOR.publication(topic, b"anchor")
+    assert isinstance(publication, Publication)
+    assert (publication.qos, publication.retain) == (1, False)
