@@ -24,7 +24,7 @@ DEADLINE_S = 20.0
 
 def wayside(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
     """Run a verb to its end; it exits with `code`, and no traceback reaches the user."""
-    command = [WAYSIDE, *map(str, arguments)]
+    command = [str(WAYSIDE), *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
     assert "Traceback" not in done.stdout + done.stderr, done.stderr
     assert done.returncode == code, f"{arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
@@ -61,7 +61,7 @@ class Service:
     def __init__(self, log: Path, *arguments: object) -> None:
         self._log = log
         with log.open("ab") as file:
-            command = [WAYSIDE, *map(str, arguments)]
+            command = [str(WAYSIDE), *map(str, arguments)]
             self._process = subprocess.Popen(command, stdout=file, stderr=file, stdin=subprocess.DEVNULL)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> float:

@@ -2,51 +2,31 @@
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 import json
 import re
 import shutil
-import signal
 import sqlite3
 import stat
 import subprocess
 import sys
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from tests.e2e.black_box import (
     WAYSIDE,
-    LineDevice,
-    PtyDevice,
-    Service,
-    TcpDevice,
     sentence,
     told,
     until,
     wayside,
 )
-from tests.support.brokers import MOSQUITTO, ROOT, BrokerProcess, free_port, start_embedded, start_mosquitto
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tests.e2e.city import TAP, City
+from tests.support.brokers import ROOT
 
 pytestmark = pytest.mark.xdist_group("command-line")
 
-QUICK = """
-[batch]
-count_max = 40
-age_max_s = 0.3
-[journal]
-commit_age_max_ms = 5
-[health]
-interval_s = 0.5
-"""
-TAP = {"direction": "in"}
 ALL_VERBS = [
     ["init"],
     ["check"],
@@ -63,120 +43,6 @@ ALL_VERBS = [
     ["ledger", "status"],
     ["broker", "run"],
 ]
-
-
-def tap(tap_id: str, **data: Any) -> dict[str, Any]:
-    return {"id": tap_id, "type": "fare.tap", "data": TAP | data}
-
-
-@dataclass
-class City:
-    """One gateway with a device on a serial port and one on TCP, one ledger, one broker; all of them processes."""
-
-    directory: Path
-    broker: BrokerProcess
-    pty: PtyDevice
-    tcp: TcpDevice
-    gateway: Service | None = None
-    ledger: Service | None = None
-
-    @property
-    def config(self) -> Path:
-        return self.directory / "gateway.toml"
-
-    @property
-    def ledger_config(self) -> Path:
-        return self.directory / "ledger.toml"
-
-    @property
-    def trust(self) -> Path:
-        return self.directory / "trust.toml"
-
-    def start_gateway(self) -> None:
-        self.gateway = Service(self.directory / "gateway.log", "run", "--config", self.config)
-
-    def start_ledger(self) -> None:
-        self.ledger = Service(self.directory / "ledger.log", "ledger", "run", "--config", self.ledger_config)
-
-    def events(self) -> list[dict[str, Any]]:
-        done = wayside("journal", "events", "--config", self.config, "--json")
-        return [json.loads(line) for line in done.stdout.splitlines()]
-
-    def receipted(self) -> list[dict[str, Any]]:
-        return [event for event in self.events() if event["state"] == "receipted"]
-
-    def copy(self, directory: Path) -> Path:
-        """The gateway's files as they are now, for a test to spoil; gives the configuration."""
-        directory.mkdir()
-        shutil.copytree(self.directory / "var", directory / "var")
-        return Path(shutil.copy(self.config, directory))
-
-
-def key_table(kind: str, identity: dict[str, str]) -> str:
-    return f'[[{kind}]]\nid = "{identity["id"]}"\npublic_key = "{identity["public_key"]}"\n'
-
-
-def write_files(directory: Path, broker_port: int, tcp_port: int) -> None:
-    """A city's files, made with nothing but `init` and an editor."""
-    gateway, ledger = directory / "gateway.toml", directory / "ledger.toml"
-    gateway.write_text('city = "demo"\ngateway = "gw-1"\ndata_dir = "var"\n')
-    ledger.write_text('city = "demo"\nid = "ledger-1"\ndata_dir = "var-ledger"\n')
-    gateway_key, ledger_key = told("init", "--config", gateway), told("ledger", "init", "--config", ledger)
-    broker = f'[broker]\nurl = "mqtt://127.0.0.1:{broker_port}"\n'
-    devices = "".join(
-        f'[[device]]\nid = "{name}"\ndriver = "jsonl"\nport = "{port}"\n'
-        for name, port in (("gate-pty", "port"), ("gate-tcp", f"tcp://127.0.0.1:{tcp_port}"))
-    )
-    head = gateway.read_text() + "heartbeat_s = 0.5\n"
-    gateway.write_text(head + broker + key_table("ledger", ledger_key) + QUICK + devices)
-    ledger.write_text(ledger.read_text() + broker + key_table("gateway", gateway_key))
-    trust = 'city = "demo"\n' + key_table("gateway", gateway_key) + key_table("ledger", ledger_key)
-    (directory / "trust.toml").write_text(trust)
-
-
-@pytest.fixture(scope="module")
-def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
-    """A running city, started in the order that is least convenient: gateway, ledger, broker, devices."""
-    directory = tmp_path_factory.mktemp("city")
-    with contextlib.ExitStack() as stack:
-        start = start_mosquitto if MOSQUITTO else start_embedded
-        broker = stack.enter_context(start(directory))
-        broker.kill()
-        tcp_port = free_port()
-        write_files(directory, broker.port, tcp_port)
-        gateway = Service(directory / "gateway.log", "run", "--config", directory / "gateway.toml")
-        ledger = Service(directory / "ledger.log", "ledger", "run", "--config", directory / "ledger.toml")
-        stack.callback(ledger.kill)
-        stack.callback(gateway.kill)
-        # Each has met what is not there yet before it comes.
-        until(lambda: "device offline" in (directory / "gateway.log").read_text())
-        until(lambda: "Connection refused" in (directory / "ledger.log").read_text())
-        broker.start()
-        pty = stack.enter_context(PtyDevice(directory / "port"))
-        tcp = stack.enter_context(TcpDevice(tcp_port))
-        city = City(directory, broker, pty, tcp, gateway, ledger)
-        assert pty.greet(tap("hello")) == {"ack": "hello"}
-        assert tcp.greet(tap("hello")) == {"ack": "hello"}
-        until(lambda: any(event["type"] == "fare.tap" for event in city.receipted()))
-        yield city
-        for service in (city.gateway, city.ledger):
-            if service is not None:
-                service.kill()
-
-
-@pytest.fixture(params=["pty", "tcp"])
-def device(request: pytest.FixtureRequest, city: City) -> LineDevice:
-    line: LineDevice = getattr(city, request.param)
-    return line
-
-
-@pytest.fixture(scope="module")
-def proof(city: City) -> Path:
-    """The transparent statement of a tap."""
-    event = next(event for event in city.receipted() if event["type"] == "fare.tap")
-    path = city.directory / "event.cose"
-    wayside("prove", "--config", city.config, event["sequence"], "-o", path)
-    return path
 
 
 # --- init and check ---------------------------------------------------------------------------------------------
@@ -238,7 +104,7 @@ def test_check_judges_and_touches_nothing(city: City, tmp_path: Path) -> None:
 
 
 def test_every_verb_helps_with_an_example_and_the_exit_codes() -> None:
-    commands = [[WAYSIDE, *verb, "--help"] for verb in ALL_VERBS]
+    commands = [[str(WAYSIDE), *verb, "--help"] for verb in ALL_VERBS]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for command in commands]
     for verb, process in zip(ALL_VERBS, running, strict=True):
         shown = process.communicate(timeout=20)[0]
@@ -391,7 +257,7 @@ def test_an_event_is_proven_and_verified_offline(city: City, proof: Path) -> Non
     assert (proven["gateway"], proven["device"], proven["type"]) == ("gw-1", event["device"], "fare.tap")
     assert (proven["journal"], proven["batch"], proven["data"]) == (event["journal"], event["batch"], event["data"])
     assert wayside("verify", proof, "--trust", city.trust).stdout.startswith("verified\n")
-    alone = [sys.executable, "-m", "ledger_sync.proof", proof, "--trust", city.trust]
+    alone = [sys.executable, "-m", "ledger_sync.proof", str(proof), "--trust", str(city.trust)]
     assert subprocess.run(alone, cwd=ROOT, capture_output=True, timeout=20, check=False).returncode == 0
 
 
@@ -480,151 +346,3 @@ def test_the_ledgers_status_names_each_gateways_head(city: City) -> None:
     assert re.fullmatch("[0-9a-f]{64}", status["root"])
     assert status["refusals"] == []
     assert "gw-1" in wayside("ledger", "status", "--config", city.ledger_config).stdout
-
-
-# --- line devices ------------------------------------------------------------------------------------------------
-
-
-def refused_lines() -> dict[bytes, tuple[str | None, str]]:
-    def line(**members: Any) -> bytes:
-        return json.dumps({"id": "r", "type": "fare.tap", "data": TAP, **members}).encode()
-
-    return {
-        line(data={"direction": "in", "zone": 1.5}): ("r", "send an integer or a decimal string"),
-        line(data={"direction": "in", "zone": 1e3}): ("r", "send an integer or a decimal string"),
-        b'{"id": "r", "type": "fare.tap", "data": {"direction": "in", "zone": NaN}}': ("r", "decimal string"),
-        line(data={"direction": "up"}): ("r", "direction"),
-        line(data={}): ("r", "direction"),
-        line(data=[]): ("r", "data must be an object"),
-        line(type="no.such"): ("r", "no event type"),
-        line(type="gateway.start"): ("r", "the gateway's own"),
-        line(data={"direction": "in", "token": "4111 1111 1111 1111"}): ("r", "card number"),
-        line(data={"direction": "in", "colour": "red"}): ("r", "colour"),
-        line(id=""): (None, "id"),
-        line(id="x" * 65): (None, "id"),
-        line(id="ö" * 33): (None, "id"),
-        line(id=7): (None, "id"),
-        line(more=1): ("r", "keys"),
-        b'{"id": "r"}': ("r", "keys"),
-        b'"text"': (None, "object"),
-        b"[1, 2]": (None, "object"),
-        b"not json": (None, "JSON"),
-        b"\xff\xfe": (None, "UTF-8"),
-        line(data={"direction": "in", "token": "x" * 5000}): (None, "4096"),
-        b"[" * 4000: (None, ""),
-    }
-
-
-def test_what_is_no_reading_is_refused_and_not_recorded(city: City, device: LineDevice) -> None:
-    name = "gate-pty" if device is city.pty else "gate-tcp"
-    before = sum(event["device"] == name for event in city.events())
-    for line, (line_id, why) in refused_lines().items():
-        (answer,) = device.say(line)
-        assert answer.keys() == {"refused", "why"}, line[:80]
-        assert answer["refused"] == line_id, line[:80]
-        assert why in answer["why"], line[:80]
-    assert sum(event["device"] == name for event in city.events()) == before
-    # A refused id is not remembered.
-    assert device.say(tap("r")) == [{"ack": "r"}]
-
-
-def test_the_same_id_is_acknowledged_again_and_recorded_once(city: City, device: LineDevice) -> None:
-    once = tap("once", token="first", product=7)
-    reordered = {"data": dict(reversed(once["data"].items())), "type": once["type"], "id": "once"}
-    assert device.say(once, once, reordered) == [{"ack": "once"}] * 3
-    (refused,) = device.say(tap("once", token="other"))
-    assert refused["refused"] == "once"
-    assert device.say(once) == [{"ack": "once"}]
-    name = "gate-pty" if device is city.pty else "gate-tcp"
-    tokens = [event["data"].get("token") for event in city.events() if event["device"] == name]
-    assert tokens.count("first") == 1
-    assert tokens.count("other") == 0
-
-
-@pytest.mark.parametrize("line_id", ["x", "x" * 64, "ö" * 32, '"\\\n\u2028', " "])
-def test_any_id_of_1_to_64_bytes_is_acknowledged_as_it_is(device: LineDevice, line_id: str) -> None:
-    assert device.say(tap(line_id)) == [{"ack": line_id}]
-
-
-def test_an_acknowledged_event_is_in_the_journal_at_once(city: City, device: LineDevice) -> None:
-    name = "gate-pty" if device is city.pty else "gate-tcp"
-    assert device.say(tap("at-once", token="at-once", zone="a")) == [{"ack": "at-once"}]
-    tokens = [event["data"].get("token") for event in city.events() if event["device"] == name]
-    assert tokens.count("at-once") == 1
-
-
-def test_lines_that_come_in_one_breath_are_answered_each_and_in_order(device: LineDevice) -> None:
-    lines = [tap(f"breath-{number}") for number in range(100)]
-    assert device.say(*lines) == [{"ack": line["id"]} for line in lines]
-
-
-def test_empty_lines_and_carriage_returns_are_passed_over(device: LineDevice) -> None:
-    device.send(b"\n\r\n   \n")
-    assert device.say(json.dumps(tap("after-nothing")).encode() + b"\r") == [{"ack": "after-nothing"}]
-
-
-# --- the end, and a new beginning --------------------------------------------------------------------------------
-
-
-def test_sigterm_records_the_stop_seals_and_exits_0_within_5_s(city: City) -> None:
-    assert city.gateway is not None
-    taken_s = city.gateway.stop()
-    city.gateway = None
-    try:
-        assert taken_s < 5
-        events = city.events()
-        assert (events[-1]["type"], events[-1]["device"]) == ("gateway.stop", "gw-1")
-        assert "open" not in {event["state"] for event in events}
-        wayside("journal", "verify", "--config", city.config)
-    finally:
-        city.start_gateway()
-    # What was published at the end is answered to the next run.
-    until(lambda: city.receipted()[-1:] and city.receipted()[len(events) - 1 :])
-    assert city.tcp.greet(tap("again")) == {"ack": "again"}
-
-
-def test_ids_are_remembered_across_a_restart_and_a_kill(city: City) -> None:
-    assert city.gateway is not None
-    city.pty.say(tap("kept", token="kept"))
-    city.tcp.greet(tap("kept", token="kept"))
-    for end in ("SIGTERM", "SIGKILL"):
-        if end == "SIGTERM":
-            city.gateway.stop()
-        else:
-            city.gateway.kill()
-        city.start_gateway()
-        assert city.pty.greet(tap("kept", token="kept")) == {"ack": "kept"}
-        assert city.tcp.greet(tap("kept", token="kept")) == {"ack": "kept"}
-        (refused,) = city.pty.say(tap("kept", token="another"))
-        assert refused["refused"] == "kept"
-        assert city.pty.say(tap(f"after {end}")) == [{"ack": f"after {end}"}]
-    tokens = [event["data"].get("token") for event in city.events()]
-    assert tokens.count("kept") == 2, "once a device"
-    assert tokens.count("another") == 0
-
-
-def test_a_broker_that_hangs_does_not_hold_the_stop(city: City) -> None:
-    assert city.gateway is not None
-    until(lambda: "connected" in (city.directory / "gateway.log").read_text())
-    city.tcp.greet(tap("before-the-freeze"))
-    city.broker.freeze()
-    try:
-        city.tcp.say(tap("frozen"))
-        taken_s = city.gateway.stop(signal.SIGINT)
-    finally:
-        city.broker.thaw()
-        city.start_gateway()
-    assert taken_s < 5
-    city.tcp.greet(tap("thawed"))
-    assert "frozen" not in {event["state"] for event in city.events()}
-
-
-def test_the_ledger_stops_in_order_and_loses_nothing(city: City) -> None:
-    assert city.ledger is not None
-    assert city.ledger.stop() < 5
-    size = told("ledger", "status", "--config", city.ledger_config)["size"]
-    city.tcp.greet(tap("while-the-ledger-is-away"))
-    city.start_ledger()
-    until(lambda: told("ledger", "status", "--config", city.ledger_config)["size"] > size)
-    sequences = [event["sequence"] for event in city.events()]
-    assert all(later == earlier + 1 for earlier, later in itertools.pairwise(sequences))

@@ -195,7 +195,7 @@ async def test_status_health_and_anchors_are_published_and_the_last_batch_too(tm
         path = current_journal(config.place.data_dir)
         async with onlooker(broker.url) as seen:
             async with running(config):
-                await until(lambda: anchored(seen) and seen.health)
+                await until(lambda: anchored(seen) and seen.health.get("backlog", {}).get("batches"))
                 states = [message.payload for message in seen.under("/status")]
                 assert b'"state":"online"' in states[-1]
             await until(lambda: b'"state":"offline"' in seen.under("/status")[-1].payload)
@@ -204,7 +204,6 @@ async def test_status_health_and_anchors_are_published_and_the_last_batch_too(tm
             published = {int(one.topic.split("/")[-1]): one.payload for one in seen.under("/anchor/")}
             assert published == sealed
         assert seen.health["journal"]["state"] == "ok"
-        assert seen.health["backlog"]["batches"] >= 1
         assert types(path)[-1] == "gateway.stop"
 
 
