@@ -33,6 +33,8 @@ CONNECT_DEADLINE_S = 10.0
 PUBLISH_DEADLINE_S = 20.0
 DISCONNECT_DEADLINE_S = 1.0
 TICK_S = 1.0
+UNACKNOWLEDGED_WINDOWS = 2
+"""Rumqttd takes no notice of Receive Maximum and sends up to 100."""
 PUBLISH_HEADER_BYTES_MAX = 32
 """More than PUBLISH adds to topic, content type and payload with the properties that we use."""
 
@@ -44,11 +46,15 @@ _PAHO_CHOKES = (ValueError, LookupError, TypeError, AttributeError, AssertionErr
 
 
 class ConnectionEndedError(Exception):
-    """A connection that could not be made, or was lost. `slow`: the same will happen again, so retry slowly."""
+    """A connection that could not be made, or was lost.
 
-    def __init__(self, sentence: str, *, slow: bool = False) -> None:
+    `slow`: the same will happen again, so retry slowly. `is_progress`: it did its work, so the next one may come soon.
+    """
+
+    def __init__(self, sentence: str, *, slow: bool = False, is_progress: bool = False) -> None:
         super().__init__(sentence)
         self.slow = slow
+        self.is_progress = is_progress
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,6 +96,7 @@ class Connection:
         self._slots = asyncio.Semaphore(options.window)
         self._in_flight: dict[int, asyncio.Future[ReasonCode]] = {}
         self._unacknowledged: dict[int, Message] = {}
+        self._overrun = False
         self._packet_bytes_max: int | None = None
 
     async def open(self) -> None:
@@ -203,6 +210,8 @@ class Connection:
         if self._end is None and self._unacknowledged.get(packet_id) is message:
             del self._unacknowledged[packet_id]
             self._client.ack(packet_id, message.qos)
+            if self._overrun and not self._unacknowledged:
+                self._lose("sent more than Receive Maximum allows; a new connection fetches the rest", is_progress=True)
 
     async def until_lost(self) -> None:
         """Keep the connection alive until it is lost; always raises ConnectionEndedError."""
@@ -225,11 +234,11 @@ class Connection:
         finally:
             self._lose("is no longer wanted")
 
-    def _lose(self, sentence: str, *, slow: bool = False) -> None:
+    def _lose(self, sentence: str, *, slow: bool = False, is_progress: bool = False) -> None:
         """End the connection for one reason, the first; every waiter learns it now."""
         if self._end is not None:
             return
-        self._end = ConnectionEndedError(sentence, slow=slow)
+        self._end = ConnectionEndedError(sentence, slow=slow, is_progress=is_progress)
         self._detach()
         sock = self._client.socket()
         if sock is not None:
@@ -330,9 +339,10 @@ class Connection:
         content_type = getattr(received.properties, "ContentType", None)
         message = Message(received.topic, bytes(received.payload), content_type, received.qos, received.mid, self)
         if message.qos > 0:
-            self._unacknowledged[received.mid] = message
-            # Twice: rumqttd takes no notice of Receive Maximum and sends up to 100.
-            if len(self._unacknowledged) > 2 * self._options.window:
-                self._lose("sends more unacknowledged messages than Receive Maximum allows")
+            if len(self._unacknowledged) >= UNACKNOWLEDGED_WINDOWS * self._options.window:
+                # Mosquitto 2.0 takes no notice of Receive Maximum when it delivers what a session has queued. Ending
+                # the connection here would bring the same messages again, for ever: it ends when these are done.
+                self._overrun = True
                 return
+            self._unacknowledged[received.mid] = message
         self._deliver(message)

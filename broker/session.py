@@ -91,7 +91,7 @@ class Session:
                 await self._connect_once()
             except ConnectionEndedError as end:
                 lasted_s = asyncio.get_running_loop().time() - self._connected_s
-                failures = 0 if lasted_s >= STABLE_S else failures + 1
+                failures = 0 if lasted_s >= STABLE_S or end.is_progress else failures + 1
                 self._tell(f"{self._options.url} {end}")
                 await asyncio.sleep(_backoff_s(failures, slow=end.slow))
 

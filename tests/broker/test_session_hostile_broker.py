@@ -92,12 +92,19 @@ async def test_qos_2_ends_the_connection() -> None:
     assert session.last_error.endswith("sends QoS 2, which was not subscribed to")
 
 
-async def test_twice_the_receive_maximum_ends_the_connection() -> None:
+async def test_what_exceeds_twice_the_receive_maximum_is_left_to_a_new_connection() -> None:
     publishes = b"".join(
         bytes.fromhex("32080003742f31") + number.to_bytes(2, "big") + b"\0" for number in range(1, 130)
     )
-    session = await told(ScriptedBroker(CONNACK, SUBACK + publishes))
-    assert "than Receive Maximum allows" in session.last_error
+    scripted = ScriptedBroker(CONNACK, SUBACK + publishes)
+    async with scripted.serving() as url, running(Session(url, "gw-1", subscriptions=[("t/#", 1)])) as session:
+        await until(lambda: len(session._inbox) == 128)
+        taken = [await anext(session.messages()) for _ in range(128)]
+        assert session.connection == 1
+        for message in taken:
+            message.acknowledge()
+        await until(lambda: session.last_error)
+    assert session.last_error.endswith("sent more than Receive Maximum allows; a new connection fetches the rest")
 
 
 async def test_acknowledging_twice_does_not_acknowledge_the_message_that_reuses_the_packet_id() -> None:

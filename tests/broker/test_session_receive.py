@@ -57,6 +57,23 @@ async def test_500_queued_messages_and_a_slow_consumer_keep_to_the_window_and_lo
     assert session.dropped == 0
 
 
+async def test_a_session_that_was_away_takes_all_that_was_queued_for_it_many_windows_of_it(tmp_path: Path) -> None:
+    with start_mosquitto(tmp_path) as broker:
+        async with running(receiver(broker, window=16)):
+            pass
+        async with StrictClient(broker.url, "sender") as sender:
+            for number in range(400):
+                await sender.publish(f"t/{number}", b"", qos=1)
+        async with running(receiver(broker, window=16), connected=False) as session:
+            topics = set()
+            async for message in session.messages():
+                topics.add(message.topic)
+                await asyncio.sleep(0.001)  # slower than the broker, which then sends ahead of the window
+                message.acknowledge()
+                if len(topics) == 400:
+                    break
+
+
 async def test_what_a_killed_client_did_not_acknowledge_is_delivered_to_its_next_start(broker: BrokerProcess) -> None:
     async with session_process(broker.url, "receiver") as process, StrictClient(broker.url, "sender") as sender:
         assert process.stdout is not None

@@ -15,10 +15,11 @@ from ledger_sync.proof.keyfile import SecretKey
 from ledger_sync.proof.merkle import Tree, leaf_hash
 from ledger_sync.proof.receipt import RefusalReason, make_refusal, proof_of, sign_root
 from ledger_sync.proof.trust import LedgerKey
-from tests.support.brokers import BrokerProcess
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
+
+    from tests.support.brokers import BrokerProcess
 
 CITY, GATEWAY, LEDGER = "demo", "gw-1", "ledger-1"
 JOURNAL = bytes(range(16))
