@@ -104,19 +104,23 @@ class Recorder:
             change = self._new_event(device, reading)
         except SchemaError as error:
             return Refused(str(error))
-        await self._put(change, on_outcome)
+        if not self._room.is_set():
+            await self._wait_for_room(change)
+        self._put(change, on_outcome)
         return None
 
     async def record_own(self, gateway: str, event: str, data: Mapping[str, Any]) -> None:
         """Record an event of the gateway itself; returns once it is durable."""
+        change = self._new_event(gateway, Reading(event, data, Origin.SIGNED_BY_DEVICE))
+        await self._wait_for_room(change)
         done = self._loop.create_future()
-        await self._put(self._new_event(gateway, Reading(event, data, Origin.SIGNED_BY_DEVICE)), _resolver(done))
+        self._put(change, _resolver(done))
         await done
 
     async def keep_answer(self, batch: int, answer: bytes, head: LedgerHead | None) -> None:
         """Keep the ledger's answer about a batch; returns once it is durable."""
         done = self._loop.create_future()
-        await self._put(KeepAnswer(batch, answer, head), _resolver(done))
+        self._put(KeepAnswer(batch, answer, head), _resolver(done))
         await done
 
     def _new_event(self, device: str, reading: Reading) -> NewEvent:
@@ -126,9 +130,17 @@ class Recorder:
         recall = None if reading.id is None else recall_entry(reading.id, reading.type, data)
         return NewEvent(device, row, data, int(reading.origin), stamp, recall)
 
-    async def _put(self, change: Change, on_outcome: OnOutcome | None) -> None:
-        while not self._room.is_set() and not self._may_pass(change):
+    async def _wait_for_room(self, change: NewEvent) -> None:
+        """Wait while the queue or the journal is full.
+
+        The gateway's own events need not: they are few, and what is kept free of a full journal is kept for them. Nor
+        do the ledger's answers, which need no new room and free batches.
+        """
+        own = change.row.name.startswith(GATEWAY_PREFIX)
+        while not self._room.is_set() and not (own and self.size_bytes < self._limits.size_max_bytes):
             await self._room.wait()
+
+    def _put(self, change: Change, on_outcome: OnOutcome | None) -> None:
         # The writer may be waiting only if the queue was empty or the group is complete now: else no lock is needed.
         self._queue.append(_Queued(change, on_outcome, time.monotonic()))
         count = len(self._queue)
@@ -137,16 +149,6 @@ class Recorder:
                 self._wake.notify()
         if count >= self._queue_max:
             self._room.clear()
-
-    def _may_pass(self, change: Change) -> bool:
-        """Whether a change goes in although devices wait.
-
-        An answer of the ledger needs no new room on the disk, and frees batches. The gateway's own events are few, and
-        what is kept free of a full journal is kept for them.
-        """
-        if isinstance(change, NewEvent):
-            return change.row.name.startswith(GATEWAY_PREFIX) and self.size_bytes < self._limits.size_max_bytes
-        return True
 
     async def close(self) -> None:
         """Commit what is queued, seal the open batch, end the thread. Nothing may be recorded after this."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 from devices.sim.pty import PseudoTerminal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 WAYSIDE = Path(sys.executable).with_name("wayside")
 DEADLINE_S = 20.0
@@ -165,6 +165,17 @@ class TcpDevice(LineDevice):
         if peer is not None:
             with contextlib.suppress(OSError):
                 peer.sendall(data)
+
+    def pour(self, lines: Sequence[object]) -> None:
+        """Send lines until the gateway hangs up; their answers are of no interest."""
+        peer = self._connected(1.0)
+        assert peer is not None
+        with contextlib.suppress(OSError):
+            for line in lines:
+                peer.sendall(json.dumps(line).encode() + b"\n")
+        while self.receive(DEADLINE_S):
+            pass
+        self._received = b""
 
     def receive(self, wait_s: float) -> bytes:
         peer = self._connected(wait_s)

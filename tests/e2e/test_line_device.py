@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import signal
+import threading
 from typing import Any
 
 import pytest
@@ -103,8 +104,13 @@ def test_empty_lines_and_carriage_returns_are_passed_over(device: LineDevice) ->
 
 def test_sigterm_records_the_stop_seals_and_exits_0_within_5_s(city: City) -> None:
     assert city.gateway is not None
+    # Taps keep coming: whatever was taken comes before the stop.
+    pouring = threading.Thread(target=city.tcp.pour, args=([tap(f"poured-{number}") for number in range(20_000)],))
+    pouring.start()
+    city.tcp.answers(100)
     taken_s = city.gateway.stop()
     city.gateway = None
+    pouring.join()
     try:
         assert taken_s < 5
         events = city.events()
