@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("wayside.gateway")
 
 CLOCK_TICK_S = 1.0
+AFTER_CORRUPTION_S = 1.0
 STOP_RECORD_MAX_S = 1.0
 STOP_CLOSE_MAX_S = 1.0
 STOP_PUBLISH_MAX_S = 0.7
@@ -72,6 +73,14 @@ async def run_gateway(
                 problem = str(_first(errors))
                 kept = set_aside(place.data_dir)
                 log.error("journal is corrupt; a new one is begun", extra={"problem": problem, "kept": str(kept)})  # noqa: TRY400
+                await _pause(stop)
+
+
+async def _pause(stop: asyncio.Event) -> None:
+    """A disk that corrupts whatever it is given must not fill itself with journals in a minute."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(AFTER_CORRUPTION_S):
+            await stop.wait()
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -193,9 +193,9 @@ def _out_of_range(facts: Mapping[str, Any], raw: Any) -> str | None:
     unit = " characters" if isinstance(raw, str) else ""
     if (low is not None and size < low) or (high is not None and size > high):
         if low is not None and high is not None:
-            legal = f"from {low:g} to {high:g}"
+            legal = f"from {low} to {high}"
         else:
-            legal = f"at least {low:g}" if low is not None else f"at most {high:g}"
+            legal = f"at least {low}" if low is not None else f"at most {high}"
         return f"is {raw!r}; must be {legal}{unit}"
     return None
 
