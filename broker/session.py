@@ -15,23 +15,12 @@ from typing import TYPE_CHECKING
 
 from broker.connection import Connection, ConnectionEndedError, Message
 from broker.dial import ConnectOptions
-from broker.publication import NotConnected, Publication, PublishRefused, PublishTimeout, SessionError
-from broker.url import BrokerUrl, parse_broker_url
+from broker.publication import NotConnected, Publication, PublishRefused, PublishTimeout
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-__all__ = [
-    "BrokerUrl",
-    "Message",
-    "NotConnected",
-    "Publication",
-    "PublishRefused",
-    "PublishTimeout",
-    "Session",
-    "SessionError",
-    "parse_broker_url",
-]
+    from broker.url import BrokerUrl
 
 PAYLOAD_BYTES_MAX = 64 * 1024
 """Of a received message; nothing that we subscribe to is larger."""

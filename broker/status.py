@@ -47,4 +47,5 @@ def health_publication(city: str, gateway: str, values: Mapping[str, Any], inter
 
 
 def _json(values: Mapping[str, Any]) -> bytes:
-    return json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    text = json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.encode(errors="replace")  # a path that is not UTF-8 comes with lone surrogates, which UTF-8 has not

@@ -1,9 +1,12 @@
-"""Where the broker is: the one URL form that configuration takes."""
+"""Where the broker is: the one URL form that configuration takes, and the table that holds it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
+
+from ledger_sync.proof.settings import setting
 
 MQTT_PORT = 1883
 
@@ -21,11 +24,13 @@ class BrokerUrl:
         return f"mqtt://{host}:{self.port}"
 
 
-def parse_broker_url(raw: str) -> BrokerUrl:
+def parse_broker_url(raw: Any) -> BrokerUrl:
     """The broker that `mqtt://host:port` names; the port may be left out (1883).
 
     Raises ValueError with a sentence.
     """
+    if not isinstance(raw, str):
+        raise ValueError("must be text, such as mqtt://127.0.0.1:1883")  # noqa: TRY004 - one kind for unusable values
     mend = "write it as mqtt://host:port, such as mqtt://127.0.0.1:1883"
     try:
         parts = urlsplit(raw)
@@ -43,3 +48,10 @@ def parse_broker_url(raw: str) -> BrokerUrl:
     if parts.path not in ("", "/") or parts.query or parts.fragment:
         raise ValueError(f"must end after the port; {mend}")
     return BrokerUrl(host, MQTT_PORT if port is None else port)
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerSettings:
+    """The `[broker]` table, of a gateway's configuration and of a ledger's."""
+
+    url: BrokerUrl = setting(doc="where the broker is: mqtt://host:port", parse=parse_broker_url)

@@ -8,7 +8,7 @@ any bytes whatever into readings or counted errors.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -56,13 +56,16 @@ class Reading:
 
 @dataclass(slots=True)
 class WireCounters:
-    """What happened on a driver's wire since it was made; read by health."""
+    """What happened on a driver's wire since it was made; read by health.
+
+    `last_error` may quote the wire, and a wire may carry a card's number: health and events leave it out.
+    """
 
     readings: int = 0
     errors: int = 0
     resyncs: int = 0
     bytes_dropped: int = 0
-    last_error: str = field(default="")
+    last_error: str = ""
 
 
 class Driver(Protocol):

@@ -42,7 +42,7 @@ class DsmrSettings:
     bytesize: int = setting(8, doc="data bits; DSMR 2.2 to 4: 7", minimum=7, maximum=8)
     parity: str = setting("N", doc="N, E or O; DSMR 2.2 to 4: E", choices=("N", "E", "O"))
     registers: tuple[str, ...] = setting(
-        DEFAULT_PATTERNS, doc="registers to publish, as C.D.E or A-B:C.D.E; x is any number", check=check_pattern
+        DEFAULT_PATTERNS, doc="registers to record, as C.D.E or A-B:C.D.E; x is any number", check=check_pattern
     )
     crc_required: bool = setting(default=True, doc="false accepts telegrams without CRC (DSMR 2.2 and 3)")
 

@@ -35,7 +35,7 @@ class SmlSettings:
     port: str = setting(doc="the serial port of the optical head, best a path under /dev/serial/by-id", minimum=1)
     baudrate: int = setting(9600, doc="bit/s; some meters: 19200", minimum=300, maximum=921600)
     registers: tuple[str, ...] = setting(
-        DEFAULT_PATTERNS, doc="registers to publish, as C.D.E or A-B:C.D.E; x is any number", check=check_pattern
+        DEFAULT_PATTERNS, doc="registers to record, as C.D.E or A-B:C.D.E; x is any number", check=check_pattern
     )
 
 

@@ -1,4 +1,4 @@
-"""Registers of a meter: which are published, and the `meter.reading` made of them (DESIGN 5)."""
+"""Registers of a meter: which are recorded, and the `meter.reading` made of them (DESIGN 5)."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class RegisterFilter:
         self._full = re.compile(rf"(?:\d+-\d+:)?(?:{alternatives})" if patterns else r"(?!)")
 
     def matches(self, obis: str) -> bool:
-        """Whether the register with this OBIS code is published."""
+        """Whether the register with this OBIS code is recorded."""
         return self._full.fullmatch(obis) is not None
 
 

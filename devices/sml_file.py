@@ -112,7 +112,7 @@ def _message(file: bytes, start: int) -> tuple[list[Any] | None, int, int]:
         items.append(item)
     crc, end = _item(file, position, 1)
     body = items[3]
-    if not (isinstance(body, list) and len(body) == 2 and isinstance(body[0], Number) and isinstance(crc, Number)):  # noqa: PLR2004
+    if not (isinstance(body, list) and len(body) == 2 and isinstance(body[0], Number) and isinstance(crc, Number)):  # noqa: PLR2004 - tag, content
         raise SmlError(f"a message without body or CRC at byte {start}")
     return body if checksum_fits(file[start:position], crc.value) else None, start, end
 
@@ -206,7 +206,7 @@ def _line(entry: list[Any], *, unsigned_power: bool) -> SmlLine | None:
 
 def _sensor_time(item: Any) -> int | None:
     """The number in an SML_Time: [choice, number]; [choice, [timestamp, offset, season]]; Holley: the number alone."""
-    if isinstance(item, list) and len(item) == 2:  # noqa: PLR2004
+    if isinstance(item, list) and len(item) == 2:  # noqa: PLR2004 - a choice and what was chosen
         item = item[1]
     if isinstance(item, list) and item:
         item = item[0]

@@ -2,43 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - the settings reader resolves annotations at run time
 from typing import Any
 
-from broker.url import BrokerUrl, parse_broker_url
+from broker.url import BrokerSettings, BrokerUrl  # noqa: TC001 - the settings reader resolves annotations at run time
 from devices.registry import DriverRegistryError, load_driver
 from ledger_sync.proof.names import city_problem, id_problem
-from ledger_sync.proof.settings import Problems, SettingsError, load_toml, parse_public_key, read_settings, setting
-from ledger_sync.proof.trust import LedgerKey  # noqa: TC001 - the settings reader resolves annotations
+from ledger_sync.proof.settings import (
+    Problems,
+    SettingsError,
+    load_part,
+    load_toml,
+    parse_folder,
+    parse_public_key,
+    read_settings,
+    setting,
+)
+from ledger_sync.proof.trust import LedgerKey  # noqa: TC001 - the settings reader resolves annotations at run time
 
 _DEVICE_KEYS = ("id", "driver")
-
-
-def _parse_url(raw: Any) -> BrokerUrl:
-    if not isinstance(raw, str):
-        raise ValueError("must be text, such as mqtt://127.0.0.1:1883")  # noqa: TRY004 - one kind for unusable values
-    return parse_broker_url(raw)
-
-
-def _parse_path(raw: Any) -> Path:
-    if not isinstance(raw, str) or not raw or "\0" in raw:
-        raise ValueError("must be a folder's path")
-    return Path(raw)
 
 
 def _parse_devices(raw: Any) -> tuple[dict[str, Any], ...]:
     if not isinstance(raw, list) or not all(isinstance(one, dict) for one in raw):
         raise ValueError("must be an array of tables: [[device]]")
     return tuple(raw)
-
-
-@dataclass(frozen=True, slots=True)
-class BrokerConfig:
-    """The `[broker]` table."""
-
-    url: BrokerUrl = setting(doc="where the broker is: mqtt://host:port", parse=_parse_url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +79,7 @@ class GatewayPlace:
 
     city: str = setting(doc="the city's name", check=city_problem)
     gateway: str = setting(doc="the gateway's id", check=id_problem)
-    data_dir: Path = setting(doc="the folder for identity and journal", parse=_parse_path)
+    data_dir: Path = setting(doc="the folder for identity and journal", parse=parse_folder)
 
     @property
     def key_path(self) -> Path:
@@ -101,7 +91,7 @@ class GatewayPlace:
 class _GatewayFile(GatewayPlace):
     """gateway.toml as it is written; `device` is still raw, as each driver has keys of its own."""
 
-    broker: BrokerConfig = setting(doc="a [broker] table with url")
+    broker: BrokerSettings = setting(doc="a [broker] table with url")
     ledger: tuple[LedgerKey, ...] = setting(
         doc="whose receipts count: [[ledger]] with the id and public_key that `wayside ledger init` prints"
     )
@@ -134,12 +124,7 @@ def load_gateway_place(path: Path) -> GatewayPlace:
 
     Raises SettingsError with all mistakes in these three.
     """
-    names = {field.name for field in fields(GatewayPlace)}
-    problems = Problems()
-    table = {key: value for key, value in load_toml(path).items() if key in names}
-    place = read_settings(GatewayPlace, table, problems)
-    if place is None:
-        raise SettingsError(str(path), tuple(problems))
+    place = load_part(GatewayPlace, path)
     return replace(place, data_dir=path.parent / place.data_dir)
 
 

@@ -24,6 +24,7 @@ from broker.topics import RECEIPT, batch_filter, parse_batch_topic
 from devices.registry import load_driver
 from edge.anchor_store import JournalAnchorStore
 from edge.clock import Clock
+from edge.error_groups import leaves
 from edge.health import HealthSources
 from edge.journal.errors import JournalCorruptError
 from edge.journal.files import ensure_born, journals_set_aside, last_known, set_aside
@@ -70,7 +71,7 @@ async def run_gateway(
             try:
                 await _run_journal(config, signer, stop, step)
             except* JournalCorruptError as errors:
-                problem = str(_first(errors))
+                problem = str(leaves(errors)[0])
                 kept = set_aside(place.data_dir)
                 log.error("journal is corrupt; a new one is begun", extra={"problem": problem, "kept": str(kept)})  # noqa: TRY400
                 await _pause(stop)
@@ -81,12 +82,6 @@ async def _pause(stop: asyncio.Event) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(AFTER_CORRUPTION_S):
             await stop.wait()
-
-
-def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The first error of a group, which may lie in groups within it."""
-    first = errors.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 async def _run_journal(config: GatewayConfig, signer: Signer, stop: asyncio.Event, step: Callable[[str], None]) -> None:

@@ -15,16 +15,19 @@ from typing import TYPE_CHECKING, Protocol
 
 from broker.publication import SessionError
 from broker.topics import ANCHOR, RECEIPT, BatchAddress, batch_topic, parse_batch_topic
-from ledger_sync.proof.anchor import LedgerHead, anchor_hash
-from ledger_sync.proof.cose import Role, Sign1, is_signed_by, parse, role_of
+from ledger_sync.proof.anchor import anchor_hash
+from ledger_sync.proof.cose import Role, parse, role_of
 from ledger_sync.proof.errors import ProofError
-from ledger_sync.proof.merkle import leaf_hash, root_of_inclusion
-from ledger_sync.proof.receipt import Receipt, parse_receipt, parse_refusal
+from ledger_sync.proof.receipt import parse_receipt, parse_refusal
+from ledger_sync.proof.trust import is_answer_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from broker.session import Message, Session
+    from broker.connection import Message
+    from broker.session import Session
+    from ledger_sync.proof.anchor import LedgerHead
+    from ledger_sync.proof.receipt import Receipt, Refusal
     from ledger_sync.proof.trust import LedgerKey
 
 log = logging.getLogger("wayside.anchorer")
@@ -102,7 +105,7 @@ class Anchorer:
         self._store = store
         self._city = city
         self._gateway = gateway
-        self._ledgers = {(key.id, key.public_key): key for key in ledgers}
+        self._ledgers = ledgers
         self._attempts: dict[int, _Attempt] = {}
         self._checked: set[int] = set()
         self._answered = asyncio.Event()
@@ -203,10 +206,9 @@ class Anchorer:
 
     async def _keep_refusal(self, batch: int, anchor: bytes, payload: bytes) -> None:
         refusal = parse_refusal(payload)
-        signed = refusal.envelope.payload or b""
         if refusal.anchor_hash != anchor_hash(anchor):
             raise ProofError("the refusal is about another anchor")
-        self._require_ledger(refusal.city, refusal.ledger, refusal.envelope, signed)
+        self._require_ledger(refusal, refusal.envelope.payload or b"")
         await self._store.keep_refusal(batch, payload)
         self.counters.refusals += 1
         attempt = self._attempts.get(batch)
@@ -216,17 +218,16 @@ class Anchorer:
         log.error("ledger refused a batch", extra=reason)
 
     def _verified_head(self, anchor: bytes, receipt: Receipt) -> LedgerHead:
-        proof = receipt.proof
-        root = root_of_inclusion(leaf_hash(anchor), proof.index, proof.tree_size, proof.path)
-        if root is None or receipt.tree_size != proof.tree_size:
+        head = receipt.head(anchor)
+        if head is None:
             raise ProofError("the receipt's proof does not fit the log's size")
-        self._require_ledger(receipt.city, receipt.ledger, receipt.envelope, root)
-        return LedgerHead(receipt.tree_size, root, receipt.issued_at)
+        self._require_ledger(receipt, head.root)
+        return head
 
-    def _require_ledger(self, city: str, ledger: str, envelope: Sign1, payload: bytes) -> None:
-        keys = [key for key in self._ledgers.values() if key.id == ledger] if city == self._city else []
-        if not any(is_signed_by(envelope, payload, key.public_key) for key in keys):
-            raise ProofError(f"it is not signed by a [[ledger]] of the configuration (it says {city}/{ledger})")
+    def _require_ledger(self, answer: Receipt | Refusal, payload: bytes) -> None:
+        if not is_answer_of(answer, payload, self._city, self._ledgers):
+            says = f"{answer.city}/{answer.ledger}, key {answer.kid.hex()}"
+            raise ProofError(f"it is not signed by a [[ledger]] of the configuration (it says {says})")
 
     def _ignore(self, message: Message, why: str) -> None:
         if not self.counters.answers_ignored:

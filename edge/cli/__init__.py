@@ -14,6 +14,7 @@ from importlib.metadata import version
 
 from edge.cli import broker, demo, gateway, journal, ledger, proof
 from edge.cli.exits import FAILS, NOT_TRIED, CannotTryError
+from edge.error_groups import leaves
 from edge.journal.errors import JournalCorruptError, JournalError
 from ledger_sync.city.errors import LedgerError
 from ledger_sync.proof.keyfile import KeyFileError
@@ -75,17 +76,10 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BaseExceptionGroup as group:
-        return _tell(*_leaves(group))
+        return _tell(*leaves(group))
     except Exception as error:  # noqa: BLE001 - `_tell` raises again what it does not know
         return _tell(error)
     return code
-
-
-def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
-    leaves: list[BaseException] = []
-    for error in group.exceptions:
-        leaves += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
-    return leaves
 
 
 def _tell(*errors: BaseException) -> int:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from edge.journal.reader import EventSummary, JournalReader
 
 _CONFIG = "the gateway's configuration (gateway.toml)"
+_PROGRESS_INTERVAL_S = 0.25
 
 
 def add_verbs(verbs: Any) -> None:
@@ -186,7 +187,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from edge.journal.export import export_journal
+    from edge.export import export_journal
 
     written = kept = 0
 
@@ -205,7 +206,7 @@ def _export(options: argparse.Namespace) -> int:
 
 
 class _Progress:
-    """A counter on stderr, where that is a terminal; at most four times a second."""
+    """A counter on stderr, where that is a terminal."""
 
     def __init__(self, words: str) -> None:
         self._words = words
@@ -220,7 +221,7 @@ class _Progress:
 
     def __call__(self, number: int) -> None:
         now = time.monotonic()
-        if sys.stderr.isatty() and now - self._shown_at >= 0.25:  # noqa: PLR2004
+        if sys.stderr.isatty() and now - self._shown_at >= _PROGRESS_INTERVAL_S:
             self._shown_at = now
             sys.stderr.write(f"\r{self._words} {number} ")
             sys.stderr.flush()

@@ -33,10 +33,10 @@ def main() -> int:
     end_with(int(parent))
     # Each imports no more than it needs, so that the demo begins at once.
     if program == "simulator":
-        from devices.sim.__main__ import main as simulator  # noqa: PLC0415
+        from devices.sim.__main__ import main as simulator  # noqa: PLC0415 - as said
 
         return simulator(arguments)
-    from edge.cli import main as wayside  # noqa: PLC0415
+    from edge.cli import main as wayside  # noqa: PLC0415 - as said
 
     return wayside(arguments)
 

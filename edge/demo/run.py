@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge.error_groups import leaves
 from edge.journal.errors import JournalError
 from ledger_sync.city.errors import LedgerError
 
@@ -137,13 +138,8 @@ async def _told(story: Story, watch: GatewayWatch) -> Outage:
         known = group.subgroup(_FAILURES)
         if known is None:
             raise
-        raise _first(known) from group
+        raise leaves(known)[0] from group
     return outage
-
-
-def _first(group: ExceptionGroup[Exception]) -> Exception:
-    first = group.exceptions[0]
-    return _first(first) if isinstance(first, ExceptionGroup) else first
 
 
 def _tell_failure(problem: str, directory: Path, *, as_json: bool) -> None:

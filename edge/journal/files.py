@@ -10,13 +10,13 @@ A journal is a directory, so that file and write-ahead log move together, in one
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 import shutil
 import sqlite3
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from ledger_sync.proof.durable import sync_directory
 from ledger_sync.proof.names import JOURNAL_ID_BYTES
 
 from .schema import migrate, open_to_read, open_to_write
@@ -111,12 +111,3 @@ def last_known(path: Path) -> LastKnown:
         batch if isinstance(batch, int) and batch > 0 else None,
         sequence if isinstance(sequence, int) and sequence > 0 else None,
     )
-
-
-def sync_directory(directory: Path) -> None:
-    """Make what was created or renamed in a directory durable."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -10,11 +10,10 @@ import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from ledger_sync.proof.anchor import LedgerHead, anchor_hash, parse_anchor
+from ledger_sync.proof.anchor import anchor_hash, parse_anchor
 from ledger_sync.proof.cose import is_signed_by, parse
 from ledger_sync.proof.errors import ProofError
 from ledger_sync.proof.event import parse_event
-from ledger_sync.proof.merkle import leaf_hash, root_of_inclusion
 from ledger_sync.proof.names import JOURNAL_ID_BYTES, issuer
 from ledger_sync.proof.receipt import parse_receipt
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge.signer import Signer
+    from ledger_sync.proof.anchor import LedgerHead
 
 
 class EventRow(NamedTuple):
@@ -139,12 +139,7 @@ def _ledger_seen(connection: sqlite3.Connection) -> LedgerHead | None:
     newest = connection.execute(
         "SELECT anchor, receipt FROM batch WHERE receipt IS NOT NULL ORDER BY number DESC LIMIT 1"
     ).fetchone()
-    return ledger_head(*newest) if newest else None
-
-
-def ledger_head(anchor: bytes, receipt: bytes) -> LedgerHead | None:
-    """The head of the ledger's log that a receipt leads to; None when its proof fits no tree. Raises ProofError."""
-    parsed = parse_receipt(receipt)
-    proof = parsed.proof
-    root = root_of_inclusion(leaf_hash(anchor), proof.index, proof.tree_size, proof.path)
-    return LedgerHead(parsed.tree_size, root, parsed.issued_at) if root else None
+    if newest is None:
+        return None
+    anchor, receipt = newest
+    return parse_receipt(receipt).head(anchor)

@@ -77,8 +77,8 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
     if version == SCHEMA_VERSION:
         return
     # Imported only when there is something to do: it would cost each start 60 ms and 8 MB.
-    from sqlite_utils import Database as SqliteUtilsDatabase  # noqa: PLC0415
-    from sqlite_utils.migrations import Migrations  # noqa: PLC0415
+    from sqlite_utils import Database as SqliteUtilsDatabase  # noqa: PLC0415 - as said
+    from sqlite_utils.migrations import Migrations  # noqa: PLC0415 - as said
 
     migrations = Migrations("wayside-journal")
 
@@ -109,5 +109,9 @@ def open_to_write(path: Path) -> sqlite3.Connection:
 def open_to_read(path: Path) -> sqlite3.Connection:
     """A connection that cannot write; works beside the writing one. Raises sqlite3.Error."""
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False, timeout=10)
-    connection.execute("PRAGMA query_only = ON")
+    try:
+        connection.execute("PRAGMA query_only = ON")
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edge.journal.reader import SEQUENCE_MAX
 from ledger_sync.proof.anchor import Anchor, anchor_hash, parse_anchor
 from ledger_sync.proof.cose import is_signed_by, parse
 from ledger_sync.proof.errors import ProofError
 from ledger_sync.proof.event import parse_event
-from ledger_sync.proof.merkle import Frontier, leaf_hash, root_of_inclusion
+from ledger_sync.proof.merkle import Frontier, leaf_hash
 from ledger_sync.proof.receipt import parse_receipt, parse_refusal
+from ledger_sync.proof.trust import is_answer_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -57,13 +59,13 @@ def verify_journal(
         if tree.size != batch.count or tree.root() != anchor.envelope.payload:
             raise JournalRefutedError(f"batch {number}: its {tree.size} events do not give the root that was anchored")
         if batch.refusal is not None:
-            _check_refusal(batch, batch.refusal, ledgers)
+            _check_refusal(batch, batch.refusal, anchor.city, ledgers)
         if batch.receipt is not None:
-            _check_receipt(batch, batch.receipt, ledgers)
+            _check_receipt(batch, batch.receipt, anchor.city, ledgers)
             verdict.receipts += 1
         previous = anchor_hash(batch.anchor)
         verdict.batches += 1
-    for row in reader.rows(expected, 1 << 62):
+    for row in reader.rows(expected, SEQUENCE_MAX):
         _check_event(reader, row, expected, gateway_key)
         expected += 1
     verdict.events = expected - 1
@@ -100,30 +102,25 @@ def _check_event(reader: JournalReader, row: EventRow, expected: int, gateway_ke
         raise JournalRefutedError(f"event {expected}: its row's device, type or time is not what was signed")
 
 
-def _check_refusal(batch: Batch, raw: bytes, ledgers: Sequence[LedgerKey]) -> None:
+def _check_refusal(batch: Batch, raw: bytes, city: str, ledgers: Sequence[LedgerKey]) -> None:
     try:
         refusal = parse_refusal(raw)
     except ProofError as error:
         raise JournalRefutedError(f"batch {batch.number}: its refusal {error}") from error
-    signed = refusal.envelope.payload or b""
-    keys = [key.public_key for key in ledgers if key.id == refusal.ledger]
-    by_ledger = any(is_signed_by(refusal.envelope, signed, key) for key in keys)
+    by_ledger = is_answer_of(refusal, refusal.envelope.payload or b"", city, ledgers)
     if refusal.anchor_hash != anchor_hash(batch.anchor) or not by_ledger:
         raise JournalRefutedError(
             f"batch {batch.number}: its refusal is not one of a [[ledger]] of the configuration for this anchor"
         )
 
 
-def _check_receipt(batch: Batch, raw: bytes, ledgers: Sequence[LedgerKey]) -> None:
+def _check_receipt(batch: Batch, raw: bytes, city: str, ledgers: Sequence[LedgerKey]) -> None:
     try:
         receipt = parse_receipt(raw)
     except ProofError as error:
         raise JournalRefutedError(f"batch {batch.number}: its receipt {error}") from error
-    proof = receipt.proof
-    root = root_of_inclusion(leaf_hash(batch.anchor), proof.index, proof.tree_size, proof.path)
-    keys = [key.public_key for key in ledgers if key.id == receipt.ledger]
-    fits = root is not None and receipt.tree_size == proof.tree_size
-    if not fits or not any(is_signed_by(receipt.envelope, root or b"", key) for key in keys):
+    head = receipt.head(batch.anchor)
+    if head is None or not is_answer_of(receipt, head.root, city, ledgers):
         raise JournalRefutedError(
             f"batch {batch.number}: its receipt is not one of a [[ledger]] of the configuration for this anchor"
         )

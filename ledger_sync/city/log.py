@@ -73,10 +73,10 @@ class Log:
                 self._prepare()
                 self.size, self.head = self._read_state()
                 self._peaks = {level: self.node(level, index) for level, index in peaks_of(self.size)}
+                self._check()
             except BaseException:
                 self.connection.close()
                 raise
-        self._check()
 
     def _prepare(self) -> None:
         journal_mode = self.connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]

@@ -25,7 +25,7 @@ from .ledger import Ledger, Submission, no_step
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from broker.session import Message
+    from broker.connection import Message
     from ledger_sync.proof.keyfile import SecretKey
 
     from .ledger import Answer, GroupResult

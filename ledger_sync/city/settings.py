@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, replace
+from pathlib import Path  # noqa: TC003 - the settings reader resolves annotations at run time
 
-from broker.url import BrokerUrl, parse_broker_url
+from broker.url import BrokerSettings  # noqa: TC001 - the settings reader resolves annotations at run time
 from ledger_sync.proof.names import city_problem, id_problem
-from ledger_sync.proof.settings import Problems, SettingsError, load_toml, read_settings, setting
+from ledger_sync.proof.settings import (
+    Problems,
+    SettingsError,
+    load_part,
+    load_toml,
+    parse_folder,
+    read_settings,
+    setting,
+)
 from ledger_sync.proof.trust import GatewayKey  # noqa: TC001 - the settings reader resolves annotations at run time
-
-
-def _parse_url(raw: Any) -> BrokerUrl:
-    if not isinstance(raw, str):
-        raise ValueError("must be text, such as mqtt://127.0.0.1:1883")  # noqa: TRY004 - one kind for unusable values
-    return parse_broker_url(raw)
-
-
-def _parse_path(raw: Any) -> Path:
-    if not isinstance(raw, str) or not raw or "\0" in raw:
-        raise ValueError("must be a folder's path")
-    return Path(raw)
-
-
-@dataclass(frozen=True, slots=True)
-class BrokerSettings:
-    """The `[broker]` table."""
-
-    url: BrokerUrl = setting(doc="where the broker is: mqtt://host:port", parse=_parse_url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +25,7 @@ class LedgerPlace:
 
     city: str = setting(doc="the city's name", check=city_problem)
     id: str = setting(doc="the ledger's id", check=id_problem)
-    data_dir: Path = setting(doc="the folder for its key and its log", parse=_parse_path)
+    data_dir: Path = setting(doc="the folder for its key and its log", parse=parse_folder)
 
     @property
     def key_path(self) -> Path:
@@ -63,12 +51,7 @@ def load_ledger_place(path: Path) -> LedgerPlace:
 
     Raises SettingsError with all mistakes in these three.
     """
-    names = {field.name for field in fields(LedgerPlace)}
-    problems = Problems()
-    table = {key: value for key, value in load_toml(path).items() if key in names}
-    place = read_settings(LedgerPlace, table, problems)
-    if place is None:
-        raise SettingsError(str(path), tuple(problems))
+    place = load_part(LedgerPlace, path)
     return replace(place, data_dir=path.parent / place.data_dir)
 
 

@@ -123,10 +123,10 @@ def of_fraction(mantissa: int, exponent: int) -> Decimal:
     return Decimal(mantissa).scaleb(exponent, _EXACT)
 
 
-def decode(data: bytes, *, size_max: int = SIZE_MAX) -> Any:
+def decode(data: bytes) -> Any:
     """The value that `data` encodes. Raises CborError unless `data` is exactly what `encode` gives for it."""
-    if len(data) > size_max:
-        raise CborError(f"{len(data)} bytes, at most {size_max} are read", 0)
+    if len(data) > SIZE_MAX:
+        raise CborError(f"{len(data)} bytes, at most {SIZE_MAX} are read", 0)
     value, end = _item(data, 0, DEPTH_MAX)
     if end != len(data):
         raise CborError("bytes after the end", end)
@@ -141,7 +141,7 @@ def _item(data: bytes, start: int, depth: int) -> tuple[Any, int]:
     major, info = initial >> 5, initial & 31
     if major > _MAP:
         return _tag_or_simple(data, start, initial, depth)
-    argument, position = (info, start + 1) if info < 24 else _argument(data, start, info)  # noqa: PLR2004
+    argument, position = (info, start + 1) if info < 24 else _argument(data, start, info)  # noqa: PLR2004 - RFC 8949 section 3
     if major == _UINT:
         return argument, position
     if major == _NINT:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from nacl.bindings import crypto_sign, crypto_sign_seed_keypair
 
 from .cose import SIGNATURE_BYTES, key_id, thumbprint
+from .durable import sync_directory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,16 +93,8 @@ def _create(path: Path, content: bytes) -> bool:
     finally:
         with contextlib.suppress(FileNotFoundError):
             draft.unlink()
-    _sync_folder(path.parent)
+    sync_directory(path.parent)
     return True
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def load_key(path: Path) -> SecretKey:

@@ -37,13 +37,6 @@ class Frontier:
         for leaf in leaves:
             self.append(leaf)
 
-    @classmethod
-    def of_peaks(cls, size: int, peaks: Sequence[bytes]) -> Frontier:
-        """A frontier from the roots of its complete subtrees, largest first."""
-        frontier = cls()
-        frontier.size, frontier._peaks = size, list(peaks)
-        return frontier
-
     def append(self, leaf: bytes) -> list[bytes]:
         """Append a leaf hash; returns the nodes that it completed: levels 1, 2, … in order."""
         peaks, completed, size = self._peaks, [], self.size

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from . import cbor
+from .anchor import LedgerHead
 from .cose import (
     IAT,
     INCLUSION_PROOFS,
@@ -22,7 +23,7 @@ from .cose import (
     sign1,
 )
 from .errors import MalformedError
-from .merkle import HASH_BYTES
+from .merkle import HASH_BYTES, leaf_hash, root_of_inclusion
 from .names import issuer, parse_issuer, shard_problem
 
 if TYPE_CHECKING:
@@ -78,6 +79,17 @@ class Receipt:
     issued_at: int
     tree_size: int
     proof: InclusionProof
+
+    def head(self, anchor: bytes) -> LedgerHead | None:
+        """The head of the log that an anchor and the proof lead to; None when the proof fits no log of that size.
+
+        It is the ledger's once the signature over its root is checked.
+        """
+        proof = self.proof
+        root = root_of_inclusion(leaf_hash(anchor), proof.index, proof.tree_size, proof.path)
+        if root is None or self.tree_size != proof.tree_size:
+            return None
+        return LedgerHead(self.tree_size, root, self.issued_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,11 @@ import math
 import tomllib
 import types
 import typing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
 SETTINGS_FILE_BYTES_MAX = 1 << 20
 T = TypeVar("T")
@@ -107,6 +107,19 @@ def read_settings(cls: type[T], table: Mapping[str, Any], problems: Problems, pl
         elif field.default is dataclasses.MISSING:
             problems.add(where, f"is missing; {field.metadata['doc']}")
     return cls(**values) if len(problems) == known_before else None
+
+
+def load_part(cls: type[T], path: Path) -> T:
+    """The settings class `cls` from its own keys in the TOML file at `path`; other keys may be missing or wrong.
+
+    Raises SettingsError with all mistakes in its own.
+    """
+    names = {field.name for field in dataclasses.fields(typing.cast("Any", cls))}
+    problems = Problems()
+    part = read_settings(cls, {key: value for key, value in load_toml(path).items() if key in names}, problems)
+    if part is None:
+        raise SettingsError(str(path), tuple(problems))
+    return part
 
 
 def _join(place: str, key: str) -> str:
@@ -198,6 +211,13 @@ def _out_of_range(facts: Mapping[str, Any], raw: Any) -> str | None:
             legal = f"at least {low}" if low is not None else f"at most {high}"
         return f"is {raw!r}; must be {legal}{unit}"
     return None
+
+
+def parse_folder(raw: Any) -> Path:
+    """A folder's path, as it is written. Raises ValueError with a sentence."""
+    if not isinstance(raw, str) or not raw or "\0" in raw:
+        raise ValueError("must be a folder's path")
+    return Path(raw)
 
 
 def parse_public_key(raw: Any) -> bytes:

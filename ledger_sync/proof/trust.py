@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 - the settings reader resolves annotations at run time
 from typing import TYPE_CHECKING, Any
 
-from .cose import key_id
+from .cose import is_signed_by, key_id
 from .errors import Reason
 from .names import city_problem, id_problem
 from .settings import Problems, SettingsError, load_toml, parse_public_key, read_settings, setting
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+
+    from .receipt import Receipt, Refusal
 
 
 _JOURNAL = re.compile(r"[0-9a-f]{32}")
@@ -75,6 +77,12 @@ class LedgerKey:
 
     id: str = setting(doc="the ledger's id", check=id_problem)
     public_key: bytes = setting(doc="its public key, as `wayside ledger init` prints it", parse=parse_public_key)
+
+
+def is_answer_of(answer: Receipt | Refusal, payload: bytes, city: str, ledgers: Iterable[LedgerKey]) -> bool:
+    """Whether a ledger's answer over `payload` is signed, in its own name, by one of the `ledgers` of `city`."""
+    keys = (key for key in ledgers if key.id == answer.ledger and key_id(key.public_key) == answer.kid)
+    return answer.city == city and any(is_signed_by(answer.envelope, payload, key.public_key) for key in keys)
 
 
 @dataclass(frozen=True, slots=True)

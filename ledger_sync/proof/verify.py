@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from .cose import is_signed_by
 from .errors import CborError, MalformedError, Reason, RefusedError, RoleError, UnreadableError
-from .merkle import leaf_hash, root_of_inclusion
 from .transparent import TRANSPARENT_BYTES_MAX, TransparentStatement, parse_transparent
 from .trust import key_problem
 
@@ -143,11 +142,10 @@ def _check_ledger(statement: TransparentStatement, trust: Trust, root: bytes) ->
             Reason.TREE_SIZE_MISMATCH,
             f"the ledger signed a log of {receipt.tree_size}, the proof has {proof.tree_size}",
         )
-    anchor = statement.anchor.envelope.bare(root).encode()
-    log_root = root_of_inclusion(leaf_hash(anchor), proof.index, proof.tree_size, proof.path)
-    if log_root is None:
+    head = receipt.head(statement.anchor.envelope.bare(root).encode())
+    if head is None:
         raise RefusedError(Reason.LEDGER_INCLUSION, "the proof of the anchor in the log does not fit the log's size")
-    if not any(is_signed_by(receipt.envelope, log_root, key.public_key) for key in keys):
+    if not any(is_signed_by(receipt.envelope, head.root, key.public_key) for key in keys):
         raise RefusedError(Reason.LEDGER_SIGNATURE, "the ledger did not sign a log that has this anchor at this place")
 
 

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 from nacl.bindings import crypto_sign_open
 
 from broker.topics import BatchAddress
-from broker.url import BrokerUrl
+from broker.url import BrokerSettings, BrokerUrl
 from ledger_sync.city.chains import Chain, Chains
 from ledger_sync.city.ledger import Ledger, Submission
 from ledger_sync.city.log import SHARD, Head, Log
 from ledger_sync.city.receipts import group_receipts
-from ledger_sync.city.settings import BrokerSettings, LedgerSettings
+from ledger_sync.city.settings import LedgerSettings
 from ledger_sync.proof.anchor import AnchorClaims, LedgerHead, anchor_hash, make_anchor
 from ledger_sync.proof.keyfile import SecretKey
 from ledger_sync.proof.receipt import sign_root

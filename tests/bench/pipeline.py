@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
 import queue
@@ -117,7 +118,7 @@ def statement_bytes() -> int:
         writer = JournalWriter(path, FileSigner("demo", "gw-1", SecretKey(SEED)), BATCH)
         writer.commit([_tap(Clock())] * 1000)
         writer.close()
-        with sqlite3.connect(path) as connection:
+        with contextlib.closing(sqlite3.connect(path)) as connection:
             return int(connection.execute("SELECT length(statement) FROM event WHERE sequence = 1000").fetchone()[0])
 
 
@@ -173,7 +174,7 @@ def anchor_bytes() -> dict[str, float]:
     with tempfile.TemporaryDirectory(dir="build") as name:
         writer = _journal(Path(name))
         writer.commit([_tap(Clock())] * BATCH)
-        with sqlite3.connect(writer.path) as connection:
+        with contextlib.closing(sqlite3.connect(writer.path)) as connection:
             anchor = connection.execute("SELECT anchor FROM batch").fetchone()[0]
         topic = batch_topic(ANCHOR, "demo", BatchAddress("gw-1", writer.journal_id, 1))
         writer.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
 import shutil
@@ -16,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devices.sim.pty import PseudoTerminal
-from ledger_sync.proof.keyfile import load_key, make_key
 from tests.bench.ratio import percentile
 from tests.support.brokers import MOSQUITTO, start_embedded, start_mosquitto
+from tests.support.city_files import make_city
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,39 +27,10 @@ TAPS = 1500
 TAPS_PER_S = 100
 SETTLE_S = 4.0
 
-_GATEWAY = """
-city = "demo"
-gateway = "gw-1"
-data_dir = "var"
-[broker]
-url = "mqtt://127.0.0.1:{port}"
-[[ledger]]
-id = "ledger-1"
-public_key = "{ledger}"
+DEVICES = {"meter-1": "dsmr", "meter-2": "sml", "validator-1": "jsonl"}
+_TABLES = """
 [batch]
 age_max_s = 0.25
-[[device]]
-id = "meter-1"
-driver = "dsmr"
-port = "{directory}/meter-1"
-[[device]]
-id = "meter-2"
-driver = "sml"
-port = "{directory}/meter-2"
-[[device]]
-id = "validator-1"
-driver = "jsonl"
-port = "{directory}/validator-1"
-"""
-_LEDGER = """
-city = "demo"
-id = "ledger-1"
-data_dir = "var-ledger"
-[broker]
-url = "mqtt://127.0.0.1:{port}"
-[[gateway]]
-id = "gw-1"
-public_key = "{gateway}"
 """
 
 
@@ -71,16 +41,8 @@ def _place() -> Iterator[tuple[Path, PseudoTerminal]]:
         directory = Path(name).absolute()
         start = start_mosquitto if MOSQUITTO else start_embedded
         broker = stack.enter_context(start(directory))
-        keys = {}
-        for role, path in (("gateway", "var/identity/event.key"), ("ledger", "var-ledger/identity/ledger.key")):
-            make_key(directory / path)
-            keys[role] = base64.b64encode(load_key(directory / path).public_key).decode()
-        facts = {"port": broker.port, "directory": directory, **keys}
-        (directory / "gateway.toml").write_text(_GATEWAY.format(**facts))
-        (directory / "ledger.toml").write_text(_LEDGER.format(**facts))
-        terminals = [
-            stack.enter_context(PseudoTerminal(directory / device)) for device in ("meter-1", "meter-2", "validator-1")
-        ]
+        make_city(directory, broker.port, devices=DEVICES, tables=_TABLES)
+        terminals = [stack.enter_context(PseudoTerminal(directory / device)) for device in DEVICES]
         yield directory, terminals[-1]
 
 

@@ -11,18 +11,12 @@ from typing import TYPE_CHECKING
 from tests.support.brokers import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     from broker.session import Session
     from broker.url import BrokerUrl
 
 DEADLINE_S = 30.0
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Wait until `condition` holds; the test's own deadline bounds it."""
-    while not condition():  # noqa: ASYNC110 - what is waited for has no event, and is inside what is tested
-        await asyncio.sleep(0.005)
 
 
 @contextlib.asynccontextmanager
@@ -44,7 +38,9 @@ async def running(session: Session, *, connected: bool = True) -> AsyncIterator[
 
 _CLIENT = """
 import asyncio
-from broker.session import BrokerUrl, Publication, Session
+from broker.publication import Publication
+from broker.session import Session
+from broker.url import BrokerUrl
 
 async def main():
     session = Session(

@@ -7,7 +7,7 @@ import contextlib
 import socket
 from typing import TYPE_CHECKING
 
-from broker.session import BrokerUrl
+from broker.url import BrokerUrl
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

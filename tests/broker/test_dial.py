@@ -10,13 +10,15 @@ import pytest
 
 from broker.dial import ConnectOptions, dial, new_client
 from broker.url import BrokerUrl
-from tests.broker.running import DEADLINE_S, until
+from tests.broker.running import DEADLINE_S
 from tests.broker.scripted_broker import ScriptedBroker
 from tests.support.brokers import ROOT
+from tests.support.waiting import until
 
 _HUNG_RESOLVER = """
 import asyncio, socket, time
-from broker.session import BrokerUrl, Session
+from broker.session import Session
+from broker.url import BrokerUrl
 
 socket.create_connection = lambda *_, **__: time.sleep(600)
 

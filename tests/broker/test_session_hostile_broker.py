@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from broker.connection import Connection, ConnectionEndedError
 from broker.dial import ConnectOptions
-from broker.session import NotConnected, Publication, Session
-from tests.broker.running import DEADLINE_S, running, until
+from broker.publication import NotConnected, Publication
+from broker.session import Session
+from tests.broker.running import DEADLINE_S, running
 from tests.broker.scripted_broker import ScriptedBroker
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

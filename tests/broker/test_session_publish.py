@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from broker.session import NotConnected, Publication, PublishRefused, PublishTimeout, Session
+from broker.publication import NotConnected, Publication, PublishRefused, PublishTimeout
+from broker.session import Session
 from tests.broker.running import running
 from tests.broker.strict_aiomqtt import StrictClient
 from tests.support.brokers import BrokerProcess, start_embedded, start_mosquitto

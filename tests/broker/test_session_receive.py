@@ -3,13 +3,16 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from broker.session import PAYLOAD_BYTES_MAX, Message, Session
-from tests.broker.running import running, session_process, until
+from broker.session import PAYLOAD_BYTES_MAX, Session
+from tests.broker.running import running, session_process
 from tests.broker.strict_aiomqtt import StrictClient
 from tests.support.brokers import BrokerProcess, start_mosquitto
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from broker.connection import Message
 
 
 def receiver(broker: BrokerProcess, window: int = 64) -> Session:

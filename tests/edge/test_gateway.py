@@ -25,9 +25,10 @@ from tests.edge.journals import alter
 from tests.support.brokers import free_port, start_embedded
 from tests.support.city_files import make_city
 from tests.support.running_city import onlooker
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from edge.config import GatewayConfig
@@ -43,7 +44,7 @@ def config(tmp_path: Path) -> GatewayConfig:
 
 
 def city(directory: Path, port: int) -> GatewayConfig:
-    files = make_city(directory, port, devices=(), tables=QUICK)
+    files = make_city(directory, port, devices={}, tables=QUICK)
     files.gateway_config.write_text("heartbeat_s = 0.1\n" + files.gateway_config.read_text())
     return load_gateway_config(files.gateway_config)
 
@@ -73,11 +74,6 @@ def events(path: Path) -> list[Any]:
 
 def types(path: Path) -> list[str]:
     return [event.type for event in events(path)]
-
-
-async def until(condition: Callable[[], object]) -> None:
-    while not condition():  # noqa: ASYNC110 - another thread's file has no event here
-        await asyncio.sleep(0.01)
 
 
 def check(config: GatewayConfig, path: Path) -> None:

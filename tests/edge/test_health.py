@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from broker.session import BrokerUrl, Session
+from broker.session import Session
+from broker.url import BrokerUrl
 from edge import health
 from edge.clock import Clock
 from edge.health import HealthSources
@@ -147,7 +148,9 @@ def test_each_device_with_its_last_reading(sources: HealthSources) -> None:
     ]
     device.online, device.last_reading_at, device.refused = True, 1_767_225_600.0, 2
     device.driver.counters.readings = 7
+    device.driver.counters.last_error = "4242 4242 4242 4242 is no line"
     (told,) = sources.values()["devices"]
+    assert "4242" not in json.dumps(told)
     assert (told["online"], told["last_reading"]) == (True, "2026-01-01T00:00:00Z")
     assert (told["readings"], told["refused"]) == (7, 2)
 

@@ -15,9 +15,9 @@ from edge.journal.errors import JournalCorruptError
 from edge.journal.files import current_journal
 from tests.edge.journals import Ledger, alter, anchors
 from tests.edge.recording import AT_ONCE, Gate, Outcomes, batch_counts, recorded, recording, tap
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from edge.recorder import Recorder
@@ -185,11 +185,6 @@ async def fill(recorder: Recorder) -> asyncio.Task[None]:
     pouring = asyncio.create_task(pour())
     await until(lambda: recorder.is_full)
     return pouring
-
-
-async def until(condition: Callable[[], object]) -> None:
-    while not condition():  # noqa: ASYNC110 - what another thread does has no event here
-        await asyncio.sleep(0.005)
 
 
 async def test_a_full_journal_makes_devices_wait_and_loses_nothing(tmp_path: Path) -> None:

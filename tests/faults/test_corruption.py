@@ -20,8 +20,9 @@ from tests.support.brokers import ROOT, free_port, start_mosquitto
 from tests.support.city_files import GATEWAY, QUICK, make_city
 from tests.support.counting_validator import CountingValidator
 from tests.support.invariants import check_validator, tokens_in
-from tests.support.processes import start_module, until
+from tests.support.processes import start_module
 from tests.support.running_city import running_gateway, running_ledger
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -260,7 +261,7 @@ async def test_a_journal_of_another_gateway_or_of_a_newer_schema_is_left_alone(t
 
 @pytest.mark.slow
 async def test_a_second_run_on_the_same_data_dir_exits_with_2_and_a_sentence(tmp_path: Path) -> None:
-    files = make_city(tmp_path, free_port(), devices=())
+    files = make_city(tmp_path, free_port(), devices={})
     async with running_gateway(files):
         await until(files.journal.exists, "the first run had its journal")
         sentence = await asyncio.to_thread(_run_refused, files)

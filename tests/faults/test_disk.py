@@ -26,8 +26,9 @@ from tests.support.brokers import start_mosquitto
 from tests.support.city_files import CITY, GATEWAY, QUICK, make_city
 from tests.support.counting_validator import WINDOW, CountingValidator
 from tests.support.invariants import check_city, check_validator, tokens_in
-from tests.support.processes import start_module, until
+from tests.support.processes import start_module
 from tests.support.running_city import onlooker, running_gateway, running_ledger
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

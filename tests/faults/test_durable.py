@@ -15,8 +15,9 @@ from edge.journal.reader import JournalReader
 from tests.support.brokers import start_mosquitto
 from tests.support.city_files import CityFiles, make_city
 from tests.support.counting_validator import CountingValidator
-from tests.support.processes import start_module, until
+from tests.support.processes import start_module
 from tests.support.system_calls import SystemCall, is_complete, read_trace, tracer
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

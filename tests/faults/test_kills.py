@@ -22,7 +22,8 @@ from tests.support.brokers import MOSQUITTO, start_embedded, start_mosquitto
 from tests.support.city_files import make_city
 from tests.support.counting_validator import CountingValidator
 from tests.support.invariants import CityCounts, check_city
-from tests.support.processes import Process, start_module, until
+from tests.support.processes import Process, start_module
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -146,7 +147,7 @@ def _cities(directory: Path, seed: int) -> Iterator[list[City]]:
             folder.mkdir()
             broker = stack.enter_context(_broker(folder, durable=number % 2 == 0))
             devices = ["validator-a", "validator-b"]
-            files = make_city(folder, broker.port, devices=devices)
+            files = make_city(folder, broker.port, devices=dict.fromkeys(devices, "jsonl"))
             validators = [stack.enter_context(CountingValidator(folder / device)) for device in devices]
             cities.append(City(files, broker, validators, random.Random(f"{seed} {number}")))
         yield cities

@@ -21,8 +21,8 @@ from tests.support.city_files import CITY, LEDGER, make_city
 from tests.support.counting_validator import CountingValidator
 from tests.support.invariants import check_city
 from tests.support.lossy_link import PUBACK, PUBLISH, Fate, LossyLink, Packet, lossy_link
-from tests.support.processes import until
 from tests.support.running_city import Onlooker, onlooker, running_gateway, running_ledger
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

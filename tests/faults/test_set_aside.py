@@ -18,8 +18,8 @@ from ledger_sync.proof.verify import verify
 from tests.support.brokers import free_port, start_mosquitto
 from tests.support.city_files import CITY, GATEWAY, LEDGER, QUICK, CityFiles, make_city
 from tests.support.counting_validator import CountingValidator
-from tests.support.processes import until
 from tests.support.running_city import running_gateway, running_ledger
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path

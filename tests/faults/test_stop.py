@@ -17,7 +17,8 @@ from tests.support.brokers import free_port, start_mosquitto
 from tests.support.city_files import make_city
 from tests.support.counting_validator import CountingValidator
 from tests.support.invariants import check_validator, tokens_in
-from tests.support.processes import start_module, until
+from tests.support.processes import start_module
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,6 +15,7 @@ from ledger_sync.proof.keyfile import SecretKey
 from ledger_sync.proof.merkle import Tree, leaf_hash
 from ledger_sync.proof.receipt import RefusalReason, make_refusal, proof_of, sign_root
 from ledger_sync.proof.trust import LedgerKey
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -91,12 +92,17 @@ class MemoryStore:
 
 
 def receipt_of(
-    *anchors: bytes, key: SecretKey = LEDGER_KEY, city: str = CITY, ledger: str = LEDGER, size: int | None = None
+    *anchors: bytes,
+    key: SecretKey = LEDGER_KEY,
+    kid: bytes | None = None,
+    city: str = CITY,
+    ledger: str = LEDGER,
+    size: int | None = None,
 ) -> bytes:
     """A receipt of the last of these anchors in a log that they make up."""
     tree = Tree([leaf_hash(anchor) for anchor in anchors])
     index = tree.size - 1
-    signed = sign_root(city, ledger, "log-1", size or tree.size, NOW_S, tree.root(), key.kid, key.sign)
+    signed = sign_root(city, ledger, "log-1", size or tree.size, NOW_S, tree.root(), kid or key.kid, key.sign)
     return signed.receipt(proof_of(index, tree.size, tree.inclusion_path(index)))
 
 
@@ -166,8 +172,3 @@ async def anchoring(broker: BrokerProcess, store: MemoryStore) -> AsyncIterator[
             ended = await asyncio.gather(*gateway, *ledger, return_exceptions=True)
             broken = [one for one in ended if not isinstance(one, asyncio.CancelledError)]
     assert not broken, broken
-
-
-async def until(condition: Callable[[], object]) -> None:
-    while not condition():  # noqa: ASYNC110 - what a task does in between has no event here
-        await asyncio.sleep(0.005)

@@ -34,8 +34,8 @@ from tests.ledger_sync.anchoring import (
     make,
     receipt_of,
     refusal_of,
-    until,
 )
+from tests.support.waiting import until
 
 
 @pytest.fixture(params=["mosquitto", "embedded"])
@@ -185,6 +185,7 @@ def forgeries() -> dict[str, tuple[int, bytes]]:
         "noise": (1, b"\xff" * 100),
         "an anchor": (1, anchors[1]),
         "a receipt by another key": (1, receipt_of(anchors[1], key=OTHER_KEY)),
+        "a receipt under another kid, which `verify` would refuse": (1, receipt_of(anchors[1], kid=OTHER_KEY.kid)),
         "a receipt of another ledger": (1, receipt_of(anchors[1], ledger="ledger-2")),
         "a receipt of another city": (1, receipt_of(anchors[1], city="town")),
         "a receipt of another batch": (1, receipt_of(anchors[2])),

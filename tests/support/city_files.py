@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from ledger_sync.proof.keyfile import load_key, make_key
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
 CITY, GATEWAY, LEDGER = "demo", "gw-1", "ledger-1"
+VALIDATOR = {"validator-1": "jsonl"}
 
 QUICK = """
 [batch]
@@ -39,7 +40,7 @@ public_key = "{ledger_key}"
 _DEVICE_TOML = """
 [[device]]
 id = "{device}"
-driver = "jsonl"
+driver = "{driver}"
 port = "{device}"
 """
 _LEDGER_TOML = """\
@@ -90,10 +91,13 @@ def make_city(
     gateway_port: int,
     *,
     ledger_port: int | None = None,
-    devices: Sequence[str] = ("validator-1",),
+    devices: Mapping[str, str] = VALIDATOR,
     tables: str = QUICK,
 ) -> CityFiles:
-    """Write a city's files; the two reach their broker at ports that may be those of links to it."""
+    """Write a city's files; the two reach their broker at ports that may be those of links to it.
+
+    `devices` maps each device's id to its driver.
+    """
     city = CityFiles(directory)
     make_key(directory / "var" / "identity" / "event.key")
     make_key(directory / "var-ledger" / "identity" / "ledger.key")
@@ -105,6 +109,7 @@ def make_city(
         "ledger_key": base64.b64encode(city.ledger_key).decode(),
     }
     text = _GATEWAY_TOML.format(port=gateway_port, tables=tables, **names)
-    city.gateway_config.write_text(text + "".join(_DEVICE_TOML.format(device=device) for device in devices))
+    tables_of_devices = "".join(_DEVICE_TOML.format(device=device, driver=devices[device]) for device in devices)
+    city.gateway_config.write_text(text + tables_of_devices)
     city.ledger_config.write_text(_LEDGER_TOML.format(port=ledger_port or gateway_port, **names))
     return city

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tests.support.brokers import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
 END_DEADLINE_S = 15.0
@@ -65,11 +65,3 @@ async def start_module(module: str, config: Path, *arguments: str, name: str, be
             stderr=log,
         )
     return Process(process, log_path)
-
-
-async def until(condition: Callable[[], object], what: str, deadline_s: float = 30.0) -> None:
-    """Wait until `condition` holds; fails with `what` was waited for."""
-    deadline = asyncio.get_running_loop().time() + deadline_s
-    while not condition():
-        assert asyncio.get_running_loop().time() < deadline, f"{deadline_s:g} s were not enough until {what}"
-        await asyncio.sleep(0.01)

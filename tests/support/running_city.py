@@ -23,7 +23,7 @@ from tests.support.city_files import CITY, GATEWAY
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from broker.session import Message
+    from broker.connection import Message
     from broker.url import BrokerUrl
     from tests.support.city_files import CityFiles
 

@@ -162,6 +162,12 @@ def test_receipts_count_only_from_the_configured_ledger(path: Path, ledgers: tup
         verify(path, ledgers=ledgers)
 
 
+def test_a_receipt_that_names_another_city_does_not_verify(path: Path) -> None:
+    receipt, _ = Ledger(city="town").register(anchors(path)[1])
+    alter(path, "UPDATE batch SET receipt = ? WHERE number = 1", receipt)
+    assert refuted(path).startswith("batch 1: its receipt is not one of a [[ledger]]")
+
+
 def test_any_key_of_a_ledger_that_is_configured_counts(path: Path) -> None:
     assert verify(path, ledgers=(LedgerKey("ledger-1", OTHER_KEY.public_key), *LEDGERS)).receipts == 2
 

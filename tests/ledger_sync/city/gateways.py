@@ -9,9 +9,9 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from broker.topics import BatchAddress
-from broker.url import BrokerUrl
+from broker.url import BrokerSettings, BrokerUrl
 from ledger_sync.city.ledger import Answer, Ledger, Submission
-from ledger_sync.city.settings import BrokerSettings, LedgerSettings
+from ledger_sync.city.settings import LedgerSettings
 from ledger_sync.proof.anchor import AnchorClaims, LedgerHead, anchor_hash, make_anchor, parse_anchor
 from ledger_sync.proof.cose import Role, Sign1, is_signed_by, role_of
 from ledger_sync.proof.cose import parse as parse_sign1

@@ -30,15 +30,15 @@ def path(tmp_path: Path) -> Path:
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(groups=st.lists(st.integers(1, 40), min_size=1, max_size=6), data=st.data())
 def test_roots_and_proofs_are_those_of_the_tree_over_the_entries(groups: list[int], data: st.DataObject) -> None:
-    with tempfile.TemporaryDirectory() as directory:
-        log, anchors = Log(Path(directory) / "log.sqlite"), []
+    with tempfile.TemporaryDirectory() as directory, contextlib.ExitStack() as logs:
+        log, anchors = logs.enter_context(contextlib.closing(Log(Path(directory) / "log.sqlite"))), []
         for number, count in enumerate(groups):
             group = [f"{number}/{index}".encode() for index in range(count)]
             anchors += group
             append(log, group)
             if data.draw(st.booleans()):
                 log.close()
-                log = Log(Path(directory) / "log.sqlite")
+                log = logs.enter_context(contextlib.closing(Log(Path(directory) / "log.sqlite")))
         leaves = [leaf_hash(anchor) for anchor in anchors]
         assert log.size == len(anchors)
         assert log.root() == Tree(leaves).root()
@@ -49,7 +49,6 @@ def test_roots_and_proofs_are_those_of_the_tree_over_the_entries(groups: list[in
         assert inclusion == newer.inclusion_path(entry)
         assert root_of_inclusion(leaf_hash(log.anchor(entry)), entry, second, inclusion) == newer.root()
         assert is_consistent(first, older.root(), second, newer.root(), consistency)
-        log.close()
 
 
 def test_an_empty_log_has_the_empty_root_and_no_head(path: Path) -> None:

@@ -181,12 +181,12 @@ def test_an_append_tells_the_nodes_that_it_completes(size: int) -> None:
     assert subtree_root(0, size, stored) == tree.root()
 
 
-@given(SIZES, SIZES)
-def test_a_frontier_of_peaks_goes_on_where_it_stopped(one: int, other: int) -> None:
-    first, second = sorted((one, other))
-    tree = Tree(LEAVES[:first])
-    frontier = Frontier.of_peaks(first, [tree.node(level, index) for level, index in peaks_of(first)])
-    for leaf in LEAVES[first:second]:
-        frontier.append(leaf)
-    assert frontier.size == second
-    assert frontier.root() == mth(ENTRIES[:second])
+@given(st.integers(0, 1 << 40))
+def test_the_peaks_of_a_tree_are_complete_subtrees_largest_first_that_hold_all_its_leaves(size: int) -> None:
+    begin = 0
+    levels = [level for level, _ in peaks_of(size)]
+    assert levels == sorted(set(levels), reverse=True)
+    for level, index in peaks_of(size):
+        assert index << level == begin
+        begin += 1 << level
+    assert begin == size

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger_sync.proof import cbor, cose, merkle
+from ledger_sync.proof.anchor import LedgerHead
 from ledger_sync.proof.errors import MalformedError, ProofError
 from ledger_sync.proof.receipt import (
     InclusionProof,
@@ -88,16 +89,23 @@ def test_header_396_is_malformed_with(name: str) -> None:
 
 
 def test_one_signature_serves_every_entry_under_a_root() -> None:
-    entries = [merkle.leaf_hash(b"%d" % number) for number in range(5)]
-    tree = merkle.Tree(entries)
+    entries = [b"%d" % number for number in range(5)]
+    tree = merkle.Tree([merkle.leaf_hash(entry) for entry in entries])
     signed = sign_root("demo", "ledger-1", "log-1", 5, LOGGED_S, tree.root(), LEDGER_KEY.kid, LEDGER_KEY.sign)
     for index, entry in enumerate(entries):
         receipt = parse_receipt(signed.receipt(proof_of(index, 5, tree.inclusion_path(index))))
         assert (receipt.city, receipt.ledger, receipt.shard) == ("demo", "ledger-1", "log-1")
         assert (receipt.kid, receipt.issued_at, receipt.tree_size) == (LEDGER_KEY.kid, LOGGED_S, 5)
-        root = merkle.root_of_inclusion(entry, receipt.proof.index, receipt.proof.tree_size, receipt.proof.path)
-        assert root == tree.root()
-        assert cose.is_signed_by(receipt.envelope, root, LEDGER_KEY.public)
+        assert receipt.head(entry) == LedgerHead(5, tree.root(), LOGGED_S)
+        assert cose.is_signed_by(receipt.envelope, tree.root(), LEDGER_KEY.public)
+
+
+def test_a_receipt_whose_proof_is_not_of_the_signed_size_leads_to_no_head() -> None:
+    tree = merkle.Tree([merkle.leaf_hash(b"%d" % number) for number in range(5)])
+    proof = proof_of(4, 5, tree.inclusion_path(4))
+    for size, fits in ((5, True), (6, False)):
+        signed = sign_root("demo", "ledger-1", "log-1", size, LOGGED_S, tree.root(), LEDGER_KEY.kid, LEDGER_KEY.sign)
+        assert (parse_receipt(signed.receipt(proof)).head(b"4") is not None) is fits
 
 
 def test_a_receipts_header_is_as_rfc_9942_has_it() -> None:

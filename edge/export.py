@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from edge.journal.files import sync_directory
 from edge.prove import prove_batch
+from ledger_sync.proof.durable import sync_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable

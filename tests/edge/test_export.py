@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from edge.export import export_journal
 from edge.journal.errors import JournalCorruptError
-from edge.journal.export import export_journal
 from edge.journal.reader import JournalReader
 from ledger_sync.proof.verify import verify_file
 from tests.edge.journals import TRUST, alter, receipted_journal
