@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from broker.publication import Publication
     from edge.config import GatewayConfig
     from edge.signer import Signer
     from ledger_sync.anchorer import AnchorStore
@@ -149,8 +150,8 @@ class _Gateway:
             config.broker,
             place.gateway,
             subscriptions=((batch_filter(RECEIPT, place.city, place.gateway), 1),),
-            will=self._status(GatewayState.OFFLINE),
-            on_connect=(self._status(GatewayState.ONLINE),),
+            will=self._status(GatewayState.OFFLINE, self._since),
+            on_connect=(self._status(GatewayState.ONLINE, self._since),),
         )
         current = JournalAnchorStore(self._readers.anchorer, recorder)
         anchorer, *set_aside = (
@@ -172,9 +173,9 @@ class _Gateway:
         )
         return _Parts(recorder, session, anchorer, set_aside, devices, health)
 
-    def _status(self, state: GatewayState) -> Any:
+    def _status(self, state: GatewayState, since: datetime) -> Publication:
         place = self._config.place
-        return status_publication(place.city, place.gateway, state, self._clock.boot_id, self._since)
+        return status_publication(place.city, place.gateway, state, self._clock.boot_id, since)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set, or the journal turns out to be corrupt."""
@@ -278,7 +279,7 @@ class _Gateway:
             with contextlib.suppress(TimeoutError, SessionError):
                 async with asyncio.timeout(STOP_PUBLISH_MAX_S):
                     await parts.anchorer.publish_waiting(connection)
-                    await parts.session.publish(self._status(GatewayState.OFFLINE))
+                    await parts.session.publish(self._status(GatewayState.OFFLINE, datetime.now(UTC)))
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:

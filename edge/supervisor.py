@@ -18,7 +18,7 @@ from devices.driver import Answering, DeviceError, Driver, Origin, Reading, Refu
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edge.recorder import Outcome, Recorder
+    from edge.recorder import OnOutcome, Outcome, Recorder
 
 log = logging.getLogger("wayside.supervisor")
 
@@ -28,6 +28,8 @@ STABLE_S = 30.0
 CLOSE_MAX_S = 1.0
 UNANSWERED_MAX = 1024
 REASON_CHARACTERS_MAX = 300
+HEALTH = "device.health"
+_OF_SUPERVISOR = Refused("device.health is what the gateway finds of a device; a device does not tell it")
 
 
 class _Answer(NamedTuple):
@@ -99,20 +101,25 @@ class SupervisedDevice:
     async def _take(self, recorder: Recorder, reading: Reading) -> None:
         self.last_reading_at = time.time()
         if not isinstance(self.driver, Answering):
-            refused = await recorder.record(self.id, reading)
+            refused = await self._record(recorder, reading, None)
             if refused:
                 self._count_refused(reading, refused)
             return
         await self._unanswered.acquire()
         try:
-            refused = await recorder.record(
-                self.id, reading, lambda outcome: self._answers.put_nowait(_Answer(reading, outcome))
+            refused = await self._record(
+                recorder, reading, lambda outcome: self._answers.put_nowait(_Answer(reading, outcome))
             )
         except Exception:
             self._unanswered.release()
             raise
         if refused:
             self._answers.put_nowait(_Answer(reading, refused))
+
+    async def _record(self, recorder: Recorder, reading: Reading, on_outcome: OnOutcome | None) -> Refused | None:
+        if reading.type == HEALTH:
+            return _OF_SUPERVISOR
+        return await recorder.record(self.id, reading, on_outcome)
 
     async def _answer(self, driver: Answering) -> None:
         while True:
@@ -149,7 +156,7 @@ class SupervisedDevice:
             data["reason"] = reason.encode(errors="replace").decode()[:REASON_CHARACTERS_MAX]
         level = logging.INFO if online else logging.WARNING
         log.log(level, "device online" if online else "device offline", extra={"device": self.id, "reason": reason})
-        await recorder.record(self.id, Reading("device.health", data, Origin.UNPROTECTED))
+        await recorder.record(self.id, Reading(HEALTH, data, Origin.UNPROTECTED))
 
 
 async def supervise(devices: Sequence[SupervisedDevice], recorder: Recorder) -> None:

@@ -19,6 +19,7 @@ from edge.journal.errors import JournalCorruptError, JournalError
 from ledger_sync.city.errors import LedgerError
 from ledger_sync.proof.keyfile import KeyFileError
 from ledger_sync.proof.ownership import OwnedError
+from ledger_sync.proof.report import printable
 from ledger_sync.proof.settings import SettingsError
 
 _DESCRIPTION = """Wayside: the kerb-side gateway. Reads city devices, signs each event, journals it, anchors
@@ -87,7 +88,7 @@ def _tell(*errors: BaseException) -> int:
     for error in errors:
         if not isinstance(error, _NOT_TRIED):
             raise error
-        sys.stderr.writelines(f"wayside: {line}\n" for line in _sentence(error).splitlines())
+        sys.stderr.writelines(f"wayside: {printable(line)}\n" for line in _sentence(error).splitlines())
     return FAILS if any(isinstance(error, JournalCorruptError) for error in errors) else NOT_TRIED
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from edge.cli.exits import DONE, CannotTryError, add_verb
+from edge.cli.exits import DONE, CannotTryError, add_noun, add_verb
 
 if TYPE_CHECKING:
     import argparse
@@ -12,8 +12,7 @@ if TYPE_CHECKING:
 
 def add_verbs(verbs: Any) -> None:
     """Add this room's verbs."""
-    noun = verbs.add_parser("broker", help="the embedded broker, for demos")
-    broker = noun.add_subparsers(title="verbs", metavar="VERB", required=True)
+    broker = add_noun(verbs, "broker", summary="the embedded broker, for demos", example="  wayside broker run")
     run = add_verb(
         broker,
         "run",

@@ -34,6 +34,18 @@ def add_verb(
     return parser
 
 
+def add_noun(verbs: Any, name: str, *, summary: str, example: str) -> Any:
+    """A noun that has verbs of its own; returns where they are added."""
+    parser = verbs.add_parser(
+        name,
+        help=summary,
+        description=summary[0].upper() + summary[1:] + ".",
+        epilog=f"example:\n{example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    return parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+
+
 def print_json(value: Any) -> None:
     """One JSON value on a line of stdout."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")

@@ -7,7 +7,7 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Self
 
-from edge.cli.exits import DONE, FAILS, CannotTryError, add_verb, print_json, print_line
+from edge.cli.exits import DONE, FAILS, CannotTryError, add_noun, add_verb, print_json, print_line
 
 if TYPE_CHECKING:
     import argparse
@@ -22,8 +22,12 @@ _PROGRESS_INTERVAL_S = 0.25
 
 def add_verbs(verbs: Any) -> None:
     """Add this room's verbs."""
-    noun = verbs.add_parser("journal", help="look into, verify and export the journal")
-    journal = noun.add_subparsers(title="verbs", metavar="VERB", required=True)
+    journal = add_noun(
+        verbs,
+        "journal",
+        summary="look into, verify and export the journal",
+        example="  wayside journal stats --config gateway.toml",
+    )
     add_verb(
         journal,
         "stats",

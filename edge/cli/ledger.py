@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from edge.cli.exits import DONE, add_verb, print_json, print_line
+from edge.cli.exits import DONE, add_noun, add_verb, print_json, print_line
 from edge.cli.identity import ensure_identity, ensure_sample
 from edge.cli.samples import LEDGER_TOML
 
@@ -16,8 +16,12 @@ _CONFIG = "the ledger's configuration (ledger.toml)"
 
 def add_verbs(verbs: Any) -> None:
     """Add this room's verbs."""
-    noun = verbs.add_parser("ledger", help="the city ledger: identity, service, status")
-    ledger = noun.add_subparsers(title="verbs", metavar="VERB", required=True)
+    ledger = add_noun(
+        verbs,
+        "ledger",
+        summary="the city ledger: identity, service, status",
+        example="  wayside ledger run --config ledger.toml",
+    )
     add_verb(
         ledger,
         "init",
@@ -75,5 +79,6 @@ def _status(options: argparse.Namespace) -> int:
     for gateway, journals in status["gateways"].items():
         for journal, head in journals.items():
             print_line(f"  {gateway}  journal {journal}  batch {head['batch']}, next event {head['next_sequence']}")
-    print_line(f"  refusals {len(status['refusals'])}, contradictions {len(status['contradictions'])}")
+    refusals = sum(row["count"] for row in status["refusals"])
+    print_line(f"  refusals {refusals}, contradictions {len(status['contradictions'])}")
     return DONE

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 LOOK_INTERVAL_S = 0.25
 START_MAX_S = 20.0
 FLOW_S = 12.0
+SETTLE_S = 0.5
 SEAL_MAX_S = 5.0
 DARK_S = 1.5
 BROKER_ALONE_S = 2.0
@@ -113,6 +114,7 @@ class Story:
         processes.broker.kill()
         broker_since = time.monotonic()
         self._screen.tell("PULLING THE PLUG: broker SIGKILLed; batches wait in the journal")
+        await asyncio.sleep(SETTLE_S)  # for a receipt that had left the broker, and a sample that knows of it
         await self._until(
             lambda: self.figures.waiting > 0, SEAL_MAX_S, "a batch is sealed without the broker", "gateway"
         )

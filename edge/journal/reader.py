@@ -219,6 +219,10 @@ class JournalReader:
         batches, events, oldest_us = next(self._rows(query, (int, int, object)))
         return Backlog(batches, events + self._open_count(), oldest_us)
 
+    def device_counters(self) -> dict[str, int]:
+        """Each device's last counter, as of the last sealed batch."""
+        return dict(self._rows("SELECT id, counter FROM device", (str, int)))
+
     def quick_check(self) -> None:
         """SQLite's own check of the whole file. Raises JournalCorruptError; may take a minute a gigabyte."""
         for (result,) in self._rows("PRAGMA quick_check(1)", (str,)):

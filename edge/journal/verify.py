@@ -45,13 +45,14 @@ def verify_journal(
     verdict = JournalVerdict()
     previous: bytes | None = None
     expected = 1
+    counters: dict[str, int] = {}
     for number, batch in enumerate(reader.batches(), 1):
         if (batch.number, batch.first_sequence) != (number, expected):
             raise JournalRefutedError(f"batch {number} is missing, or does not begin with event {expected}")
         anchor = _anchor(reader, batch, previous, gateway_key)
         tree = Frontier()
         for row in reader.rows(batch.first_sequence, batch.count):
-            _check_event(reader, row, expected, gateway_key)
+            _check_event(reader, row, expected, counters, gateway_key)
             tree.append(leaf_hash(row.statement))
             expected += 1
             if expected % 1000 == 0:
@@ -65,8 +66,10 @@ def verify_journal(
             verdict.receipts += 1
         previous = anchor_hash(batch.anchor)
         verdict.batches += 1
+    if reader.device_counters() != counters:
+        raise JournalRefutedError("the device table's counters are not those of the sealed events")
     for row in reader.rows(expected, SEQUENCE_MAX):
-        _check_event(reader, row, expected, gateway_key)
+        _check_event(reader, row, expected, counters, gateway_key)
         expected += 1
     verdict.events = expected - 1
     return verdict
@@ -89,7 +92,10 @@ def _anchor(reader: JournalReader, batch: Batch, previous: bytes | None, gateway
     return anchor
 
 
-def _check_event(reader: JournalReader, row: EventRow, expected: int, gateway_key: bytes) -> None:
+def _check_event(
+    reader: JournalReader, row: EventRow, expected: int, counters: dict[str, int], gateway_key: bytes
+) -> None:
+    """One event at its place; `counters` holds each device's last counter, and is moved on."""
     try:
         event, envelope = parse_event(row.statement), parse(row.statement)
     except ProofError as error:
@@ -100,6 +106,11 @@ def _check_event(reader: JournalReader, row: EventRow, expected: int, gateway_ke
         raise JournalRefutedError(f"event {expected} is not signed by this gateway's key: something was altered")
     if (row.device, row.type, row.utc_us) != (event.device, event.type, event.stamp.utc_us):
         raise JournalRefutedError(f"event {expected}: its row's device, type or time is not what was signed")
+    counters[event.device] = counters.get(event.device, 0) + 1
+    if event.device_counter != counters[event.device]:
+        raise JournalRefutedError(
+            f"event {expected}: is number {counters[event.device]} of {event.device}, but says {event.device_counter}"
+        )
 
 
 def _check_refusal(batch: Batch, raw: bytes, city: str, ledgers: Sequence[LedgerKey]) -> None:

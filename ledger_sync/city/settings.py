@@ -16,7 +16,7 @@ from ledger_sync.proof.settings import (
     read_settings,
     setting,
 )
-from ledger_sync.proof.trust import GatewayKey  # noqa: TC001 - the settings reader resolves annotations at run time
+from ledger_sync.proof.trust import GatewayKey, check_key_ranges
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +73,7 @@ def _check_gateways(settings: LedgerSettings, problems: Problems) -> None:
     if not settings.gateway:
         problems.add("gateway", "is empty; name at least one [[gateway]] with id and public_key")
     for index, key in enumerate(settings.gateway):
-        place = f"gateway[{index}]"
         if key.id == settings.id:
             # Both would use it as their MQTT client id, and push each other off the broker.
-            problems.add(f"{place}.id", f"is {key.id!r}, the ledger's own; each needs an id of its own")
-        if key.last_batch is not None and key.last_batch < (key.first_batch or 1):
-            problems.add(f"{place}.last_batch", f"is {key.last_batch}, before first_batch")
+            problems.add(f"gateway[{index}].id", f"is {key.id!r}, the ledger's own; each needs an id of its own")
+    check_key_ranges(settings.gateway, problems)

@@ -75,8 +75,9 @@ def load_toml(path: Path) -> dict[str, Any]:
     Raises SettingsError when the file is missing, unreadable, a directory, too large or no TOML.
     """
     try:
-        if path.is_dir():
-            raise SettingsError(str(path), ("is a directory; name the TOML file in it",))
+        if path.is_dir() or path.is_fifo():
+            kind = "directory" if path.is_dir() else "pipe"
+            raise SettingsError(str(path), (f"is a {kind}; name a TOML file",))
         with path.open("rb") as file:
             raw = file.read(SETTINGS_FILE_BYTES_MAX + 1)
     except OSError as error:

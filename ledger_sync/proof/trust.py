@@ -110,6 +110,14 @@ def load_trust(path: Path) -> Trust:
         problems.add("gateway", "is missing; name at least one [[gateway]] with id and public_key")
     if trust is not None and not trust.ledger:
         problems.add("ledger", "is missing; name at least one [[ledger]] with id and public_key")
+    check_key_ranges(trust.gateway if trust else (), problems)
     if trust is None or problems:
         raise SettingsError(str(path), tuple(problems))
     return trust
+
+
+def check_key_ranges(tables: Sequence[GatewayKey], problems: Problems) -> None:
+    """Add a problem for each `[[gateway]]` table whose range holds no batch."""
+    for index, key in enumerate(tables):
+        if key.last_batch is not None and key.last_batch < (key.first_batch or 1):
+            problems.add(f"gateway[{index}].last_batch", f"is {key.last_batch}, before first_batch")

@@ -53,6 +53,8 @@ def verify_file(path: Path, trust: Trust) -> Proven:
 
     Raises RefusedError with the first reason, or UnreadableError where there was nothing to judge.
     """
+    if path.is_fifo():  # to open it would wait for somebody to write
+        raise UnreadableError(f"{path}: is a pipe; name a .cose file")
     try:
         with path.open("rb") as file:
             data = file.read(TRANSPARENT_BYTES_MAX + 1)

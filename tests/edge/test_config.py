@@ -265,7 +265,7 @@ def test_a_file_that_is_no_toml_is_told(file: Path, tmp_path: Path) -> None:
     file.write_bytes(b"#" * (1 << 20) + b"\n")
     with pytest.raises(SettingsError, match="is larger than 1048576 bytes"):
         load_gateway_config(file)
-    with pytest.raises(SettingsError, match="is a directory; name the TOML file in it"):
+    with pytest.raises(SettingsError, match="is a directory; name a TOML file"):
         load_gateway_config(tmp_path)
     with pytest.raises(SettingsError, match=r"cannot be read \(No such file or directory\)"):
         load_gateway_config(tmp_path / "none.toml")

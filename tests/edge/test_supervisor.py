@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from devices.driver import DeviceError, Recorded, Refused
+from devices.driver import DeviceError, Origin, Reading, Recorded, Refused
 from edge import supervisor
 from edge.supervisor import SupervisedDevice, supervise
 from tests.edge.drivers import FOREVER, AnsweringDriver, ScriptedDriver
@@ -235,3 +235,15 @@ async def test_no_devices_at_all_are_supervised_until_cancelled(tmp_path: Path) 
         task = asyncio.create_task(supervise([], recorder))
         await asyncio.wait([task], timeout=1)
         assert task.done()  # nothing to do: the gateway goes on with its heartbeat
+
+
+async def test_a_device_does_not_tell_its_own_health(tmp_path: Path) -> None:
+    told = Reading(
+        "device.health", {"state": "offline", "errors": 0, "resyncs": 0, "bytes_dropped": 0}, Origin.UNPROTECTED
+    )
+    driver = AnsweringDriver([told, FOREVER])
+    async with recording(tmp_path) as recorder, supervised(recorder, device(driver)):
+        await until(lambda: len(driver.answers) == 1)
+    ((_, outcome),) = driver.answers
+    assert isinstance(outcome, Refused)
+    assert [one["state"] for one in health(tmp_path)] == ["online"]

@@ -96,6 +96,7 @@ TAMPERINGS = [
         "batch 2: its receipt is not one of a [[ledger]] of the configuration for this anchor",
     ),
     ("UPDATE batch SET refusal = x'd284' WHERE number = 3", "batch 3: its refusal "),
+    ("UPDATE device SET counter = 1", "the device table's counters are not those of the sealed events"),
     ("UPDATE journal SET id = randomblob(16)", "batch 1: its row contradicts its anchor"),
 ]
 

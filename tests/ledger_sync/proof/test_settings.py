@@ -124,6 +124,9 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
         load_toml(tmp_path / "missing.toml")
     with pytest.raises(SettingsError, match="is a directory"):
         load_toml(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SettingsError, match="is a pipe"):
+        load_toml(tmp_path / "pipe")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads every file")

@@ -53,6 +53,10 @@ def test_a_table_says_where_a_key_counts(tmp_path: Path) -> None:
             r"gateway\[0\].journal: must be 32 lower-case",
         ),
         (f'city = "demo"\n{GATEWAY_TABLE}journal = 5\n{LEDGER_TABLE}', r"gateway\[0\].journal: must be 32 lower-case"),
+        (
+            f'city = "demo"\n{GATEWAY_TABLE}first_batch = 3\nlast_batch = 2\n{LEDGER_TABLE}',
+            r"gateway\[0\].last_batch: is 2, before first_batch",
+        ),
         (f'city = "demo"\n{GATEWAY_TABLE}first_batch = 0\n{LEDGER_TABLE}', r"gateway\[0\].first_batch: is 0"),
         (f'city = "demo"\n{GATEWAY_TABLE}first_batch = true\n{LEDGER_TABLE}', "must be an integer, not true or false"),
         (f'city = "demo"\n{GATEWAY_TABLE}revoked_from_entry = -1\n{LEDGER_TABLE}', "revoked_from_entry: is -1"),

@@ -338,6 +338,7 @@ def test_a_file_without_end_is_refused_as_too_large() -> None:
 
 
 def test_what_cannot_be_read_is_not_refused_but_told(tmp_path: Path) -> None:
-    for path in (tmp_path / "missing.cose", tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "missing.cose", tmp_path, tmp_path / "pipe"):
         with pytest.raises(UnreadableError, match=str(path)):
             verify_file(path, TRUST)
