@@ -100,6 +100,7 @@ class PayloadEncoder:
     def __init__(self, journal: bytes) -> None:
         self._journal = b"\x02" + cbor.byte_string(journal)
         self._clock: tuple[ClockState | None, bytes] = (None, b"")
+        self._boot: tuple[bytes, bytes] = (b"", b"")
         self._types: dict[str, bytes] = {}
 
     def encode(self, sequence: int, counter: int, stamp: Stamp, row: EventType, data: bytes, origin: int) -> bytes:
@@ -108,6 +109,10 @@ class PayloadEncoder:
         if known is not stamp.clock:
             clock = b"\x07" + cbor.encode(stamp.clock.as_map())
             self._clock = (stamp.clock, clock)
+        boot_id, boot = self._boot
+        if boot_id is not stamp.boot_id:
+            boot = b"\x05" + cbor.byte_string(stamp.boot_id)
+            self._boot = (stamp.boot_id, boot)
         kind = self._types.get(row.name)
         if kind is None:
             kind = self._types[row.name] = (
@@ -122,8 +127,7 @@ class PayloadEncoder:
             head(0, counter),
             b"\x04",
             head(0, stamp.utc_us),
-            b"\x05",
-            cbor.byte_string(stamp.boot_id),
+            boot,
             b"\x06",
             head(0, stamp.boottime_us),
             clock,

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
+import contextlib
+import os
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -17,12 +20,24 @@ END_DEADLINE_S = 15.0
 LOG_TAIL_CHARACTERS = 3000
 
 
+_running: set[int] = set()
+
+
+@atexit.register
+def _leave_nothing_running() -> None:
+    """A test that failed has not ended what it started."""
+    for pid in _running:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
 class Process:
     """One Python process; its output is appended to `log_path`. `end` or `kill` it."""
 
     def __init__(self, process: asyncio.subprocess.Process, log_path: Path) -> None:
         self._process = process
         self._log_path = log_path
+        _running.add(process.pid)
 
     @property
     def pid(self) -> int:
@@ -39,13 +54,16 @@ class Process:
     async def wait(self, deadline_s: float = END_DEADLINE_S) -> int:
         """The exit code. Raises TimeoutError."""
         async with asyncio.timeout(deadline_s):
-            return await self._process.wait()
+            code = await self._process.wait()
+        _running.discard(self.pid)
+        return code
 
     async def kill(self) -> None:
         """SIGKILL, unless it has ended; returns when it has."""
         if self._process.returncode is None:
             self._process.kill()
         await self._process.wait()
+        _running.discard(self.pid)
 
     def terminate(self) -> None:
         """SIGTERM."""
