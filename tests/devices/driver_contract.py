@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from devices.driver import DeviceError, Driver, Origin, WireCounters, WireRole
-from tests.devices.wire import take
+from tests.devices.feeding import take
 
 if TYPE_CHECKING:
     from devices.sim.pty import PseudoTerminal

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from devices.jsonl import JsonlSettings
-from devices.meter_dsmr import DsmrSettings
-from devices.meter_sml import SmlSettings
+from devices.jsonl.driver import JsonlSettings
+from devices.meter.dsmr import DsmrSettings
+from devices.meter.sml import SmlSettings
 from ledger_sync.proof.settings import Problems, read_settings
 
 ROOT = Path(__file__).parents[2]
@@ -43,7 +43,7 @@ def test_every_key_of_a_driver_is_in_its_section(driver: str) -> None:
 
 
 def test_the_drivers_load_no_heavy_library() -> None:
-    probe = "import devices.meter_dsmr, devices.meter_sml, devices.jsonl, sys; print(*sys.modules)"
+    probe = "import devices.meter.dsmr, devices.meter.sml, devices.jsonl.driver, sys; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True, timeout=30
     ).stdout.split()

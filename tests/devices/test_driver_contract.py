@@ -4,9 +4,9 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from devices.jsonl import Jsonl, JsonlSettings
-from devices.meter_dsmr import Dsmr, DsmrSettings
-from devices.meter_sml import Sml, SmlSettings
+from devices.jsonl.driver import Jsonl, JsonlSettings
+from devices.meter.dsmr import Dsmr, DsmrSettings
+from devices.meter.sml import Sml, SmlSettings
 from devices.sim.fare_validator import FareValidator
 from devices.sim.meter_dsmr import DsmrMeter
 from devices.sim.meter_sml import SmlMeter

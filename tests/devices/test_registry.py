@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-OURS = {"dsmr": "devices.meter_dsmr:Dsmr", "jsonl": "devices.jsonl:Jsonl", "sml": "devices.meter_sml:Sml"}
+OURS = {"dsmr": "devices.meter.dsmr:Dsmr", "jsonl": "devices.jsonl.driver:Jsonl", "sml": "devices.meter.sml:Sml"}
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_our_own_drivers_are_found_the_same_way_as_a_third_partys() -> None:
 
 
 def test_a_third_partys_driver_is_found_by_its_entry_point(install: Callable[[str, dict[str, str]], None]) -> None:
-    install("acme-wayside", {"acme-meter": "devices.meter_dsmr:Dsmr"})
+    install("acme-wayside", {"acme-meter": "devices.meter.dsmr:Dsmr"})
     assert "acme-meter" in driver_names()
     assert load_driver("acme-meter").__name__ == "Dsmr"
 
@@ -57,8 +57,8 @@ def test_without_any_entry_point_the_mend_is_to_install(monkeypatch: pytest.Monk
 def test_a_name_claimed_by_two_distributions_is_refused_and_names_both(
     install: Callable[[str, dict[str, str]], None],
 ) -> None:
-    install("honest", {"twin": "devices.meter_dsmr:Dsmr"})
-    install("shadow", {"twin": "devices.meter_sml:Sml"})
+    install("honest", {"twin": "devices.meter.dsmr:Dsmr"})
+    install("shadow", {"twin": "devices.meter.sml:Sml"})
     with pytest.raises(UnusableDriverError, match=r"honest 1\.0.*shadow 1\.0.*uninstall all but one"):
         load_driver("twin")
 
@@ -67,7 +67,7 @@ def test_a_name_claimed_by_two_distributions_is_refused_and_names_both(
     ("value", "why"),
     [
         ("no_such_module_anywhere:Driver", "ModuleNotFoundError"),
-        ("devices.meter_dsmr:Missing", "AttributeError"),
+        ("devices.meter.dsmr:Missing", "AttributeError"),
         ("broken_at_import:Driver", "ZeroDivisionError"),
         ("json:JSONDecoder", "is no driver.*lacks Settings, wire_role, open"),
         ("devices.driver:Driver", "is no driver"),

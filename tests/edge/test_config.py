@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from broker.url import BrokerUrl
-from devices.jsonl import JsonlSettings
+from devices.jsonl.driver import JsonlSettings
 from edge.cli.samples import GATEWAY_TOML
 from edge.config import BatchConfig, HealthConfig, JournalConfig, load_gateway_config, load_gateway_place
 from ledger_sync.proof.settings import SettingsError

@@ -5,9 +5,9 @@ import socket
 
 import pytest
 
-from devices import tcp_line
 from devices.driver import DeviceError
-from devices.tcp_line import TcpLine, parse_tcp_url
+from devices.wire import tcp_line
+from devices.wire.tcp_line import TcpLine, parse_tcp_url
 
 
 def listening() -> tuple[socket.socket, str]:

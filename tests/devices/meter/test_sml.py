@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from devices.driver import Origin, WireCounters
-from devices.meter_sml import Sml, SmlSettings, meter_of
-from devices.registers import DEFAULT_PATTERNS, RegisterFilter, meter_readings
+from devices.meter.registers import DEFAULT_PATTERNS, RegisterFilter, meter_readings
+from devices.meter.sml import Sml, SmlSettings, meter_of
+from devices.meter.sml_file import SmlLine, SmlList, parse_file
+from devices.meter.sml_transport import SmlTransport
 from devices.sim.meter_sml import SmlMeter
-from devices.sml_file import SmlLine, SmlList, parse_file
-from devices.sml_transport import SmlTransport
 from ledger_sync.proof.event_types import event_type
-from tests.devices.wire import take
+from tests.devices.feeding import take
 
 if TYPE_CHECKING:
     from pathlib import Path

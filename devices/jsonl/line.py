@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .driver import Origin, Reading
+from devices.driver import Origin, Reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from .dlms_units import DLMS_UNITS
-from .sml_transport import checksum_fits
+from devices.meter.dlms_units import DLMS_UNITS
+from devices.meter.sml_transport import checksum_fits
 
 if TYPE_CHECKING:
-    from .driver import WireCounters
+    from devices.driver import WireCounters
 
 _OCTETS, _BOOLEAN, _SIGNED, _UNSIGNED, _LIST = 0x00, 0x40, 0x50, 0x60, 0x70
 _MORE, _TYPE, _LENGTH = 0x80, 0x70, 0x0F

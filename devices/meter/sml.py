@@ -9,19 +9,26 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, ClassVar
 
+from devices.driver import Origin, WireCounters, WireRole
+from devices.meter.registers import (
+    DEFAULT_PATTERNS,
+    Meter,
+    Register,
+    RegisterFilter,
+    can_be_signed,
+    check_pattern,
+    meter_readings,
+)
+from devices.meter.sml_file import parse_file
+from devices.meter.sml_transport import SmlTransport
+from devices.wire.serial_line import SerialLine
 from ledger_sync.proof.settings import setting
-
-from .driver import Origin, WireCounters, WireRole
-from .registers import DEFAULT_PATTERNS, Meter, Register, RegisterFilter, can_be_signed, check_pattern, meter_readings
-from .serial_line import SerialLine
-from .sml_file import parse_file
-from .sml_transport import SmlTransport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from .driver import Reading
-    from .sml_file import SmlList
+    from devices.driver import Reading
+    from devices.meter.sml_file import SmlList
 
 # Where a meter tells its identity, if the list names no server: device identification by newer and older meters.
 _IDENTITY_CODES = ("1-0:96.1.0*255", "1-0:0.0.9*255")

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from devices.driver import Origin
-from devices.registers import (
+from devices.meter.registers import (
     DEFAULT_PATTERNS,
     Meter,
     Register,

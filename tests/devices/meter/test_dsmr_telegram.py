@@ -9,11 +9,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from devices.crc16 import crc16_arc
 from devices.driver import WireCounters
-from devices.dsmr_telegram import TELEGRAM_BYTES_MAX, Telegram, TelegramParser
+from devices.meter.crc16 import crc16_arc
+from devices.meter.dsmr_telegram import TELEGRAM_BYTES_MAX, Telegram, TelegramParser
 from devices.sim.meter_dsmr import DsmrMeter
-from tests.devices.wire import pieces
+from tests.devices.feeding import pieces
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from devices.crc16 import crc16_kermit
 from devices.driver import WireCounters
+from devices.meter.crc16 import crc16_kermit
+from devices.meter.sml_transport import FRAME_BYTES_MAX, SmlTransport
 from devices.sim.meter_sml import SmlMeter, transport
-from devices.sml_transport import FRAME_BYTES_MAX, SmlTransport
-from tests.devices.wire import pieces
+from tests.devices.feeding import pieces
 
 ESCAPE = b"\x1b" * 4
 START = ESCAPE + b"\x01" * 4

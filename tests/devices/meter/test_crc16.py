@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.crc16 import crc16_arc, crc16_kermit, crc16_x25
+from devices.meter.crc16 import crc16_arc, crc16_kermit, crc16_x25
 from devices.sim import meter_dsmr, meter_sml
 
 if TYPE_CHECKING:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from devices.crc16 import crc16_arc
 from devices.driver import Origin, WireCounters
-from devices.dsmr_telegram import TelegramParser
-from devices.meter_dsmr import Dsmr, DsmrSettings, meters_in
-from devices.registers import DEFAULT_PATTERNS, RegisterFilter, meter_readings
+from devices.meter.crc16 import crc16_arc
+from devices.meter.dsmr import Dsmr, DsmrSettings, meters_in
+from devices.meter.dsmr_telegram import TelegramParser
+from devices.meter.registers import DEFAULT_PATTERNS, RegisterFilter, meter_readings
 from devices.sim.faults import FaultRates, Faults
 from devices.sim.meter_dsmr import DsmrMeter
 from ledger_sync.proof.event_types import event_type
-from tests.devices.wire import send, take
+from tests.devices.feeding import send, take
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devices.driver import Origin, Reading
-from devices.json_line import LINE_BYTES_MAX, LineSplitter, RefusedLine, acknowledgement, parse_line, refusal
-from tests.devices.wire import pieces
+from devices.jsonl.line import LINE_BYTES_MAX, LineSplitter, RefusedLine, acknowledgement, parse_line, refusal
+from tests.devices.feeding import pieces
 
 TAP = b'{"id":"t1","type":"fare.tap","data":{"direction":"in"}}'
 

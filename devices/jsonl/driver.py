@@ -11,12 +11,11 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
+from devices.driver import DeviceError, Reading, Recorded, Refused, WireCounters, WireRole
+from devices.jsonl.line import LineSplitter, RefusedLine, acknowledgement, parse_line, refusal
+from devices.wire.serial_line import SerialLine
+from devices.wire.tcp_line import TcpLine, parse_tcp_url
 from ledger_sync.proof.settings import setting
-
-from .driver import DeviceError, Reading, Recorded, Refused, WireCounters, WireRole
-from .json_line import LineSplitter, RefusedLine, acknowledgement, parse_line, refusal
-from .serial_line import SerialLine
-from .tcp_line import TcpLine, parse_tcp_url
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -8,7 +8,7 @@ import socket
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from .driver import DeviceError
+from devices.driver import DeviceError
 
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter

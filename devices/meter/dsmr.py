@@ -9,18 +9,25 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from devices.driver import Origin, WireCounters, WireRole
+from devices.meter.dsmr_telegram import Line, TelegramParser, parse_value
+from devices.meter.registers import (
+    DEFAULT_PATTERNS,
+    Meter,
+    Register,
+    RegisterFilter,
+    can_be_signed,
+    check_pattern,
+    meter_readings,
+)
+from devices.wire.serial_line import SerialLine
 from ledger_sync.proof.settings import setting
-
-from .driver import Origin, WireCounters, WireRole
-from .dsmr_telegram import Line, TelegramParser, parse_value
-from .registers import DEFAULT_PATTERNS, Meter, Register, RegisterFilter, can_be_signed, check_pattern, meter_readings
-from .serial_line import SerialLine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from .driver import Reading
-    from .dsmr_telegram import Telegram
+    from devices.driver import Reading
+    from devices.meter.dsmr_telegram import Telegram
 
 _METER_ID = re.compile(r"[\x21-\x7e]{1,64}")
 _METER_TIME = re.compile(r"[0-9]{6,14}[A-Z]?")

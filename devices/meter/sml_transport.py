@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .crc16 import crc16_kermit, crc16_x25
+from devices.meter.crc16 import crc16_kermit, crc16_x25
 
 if TYPE_CHECKING:
-    from .driver import WireCounters
+    from devices.driver import WireCounters
 
 FRAME_BYTES_MAX = 8192
 _FEED_BYTES_MAX = 4096

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from devices import serial_line
 from devices.driver import DeviceError
-from devices.serial_line import SerialLine
+from devices.wire import serial_line
+from devices.wire.serial_line import SerialLine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -6,11 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from devices.driver import Origin, Reading
 from ledger_sync.proof import cbor
 from ledger_sync.proof.errors import CborError
 from ledger_sync.proof.event_types import SETTLING_DATA_BYTES_MAX
-
-from .driver import Origin, Reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

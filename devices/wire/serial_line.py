@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import serial
 
-from .driver import DeviceError
+from devices.driver import DeviceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

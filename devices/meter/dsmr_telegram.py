@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from .crc16 import crc16_arc
+from devices.meter.crc16 import crc16_arc
 
 if TYPE_CHECKING:
-    from .driver import WireCounters
+    from devices.driver import WireCounters
 
 TELEGRAM_BYTES_MAX = 16384
 _FEED_BYTES_MAX = 4096

@@ -1,0 +1,1 @@
+"""Fare readers that hand over a card, not a tap."""

@@ -1,0 +1,1 @@
+"""Devices that speak one JSON object a line."""

@@ -1,0 +1,1 @@
+"""Smart meters: one file a protocol, and what they share."""

@@ -1,0 +1,1 @@
+"""Wires that drivers share: serial lines, TCP connections, MQTT subscriptions."""
