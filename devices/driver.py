@@ -8,6 +8,7 @@ any bytes whatever into readings or counted errors.
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
@@ -44,13 +45,14 @@ class Reading(NamedTuple):
 
     `data` has text keys; values are None, bool, int, str, bytes, Decimal, or lists and dicts of these; never a
     float. `id` is the device's own identity of this reading, if its protocol has one: the recorder records the
-    same id once.
+    same id once. `evidence` are SHA-256 digests of what lies beside the event (field 11).
     """
 
     type: str
     data: Mapping[str, Any]
     origin: Origin
     id: str | None = None
+    evidence: tuple[bytes, ...] = ()
 
 
 @dataclass(slots=True)
@@ -115,3 +117,33 @@ class Answering(Protocol):
         Called once a reading, in the order the outcomes became known, from another task than the one that iterates. May
         wait for the wire; a lost wire is no error here, as the device will send again what was not answered.
         """
+
+
+Seal = Callable[[bytes], str]
+"""Seals bytes to an authority's key (X25519, libsodium's sealed box); the result is base64 text for an event."""
+
+
+@runtime_checkable
+class Sealing(Protocol):
+    """A driver that reads what only an authority may open, such as a card's id (an optional ability).
+
+    What it reads in clear is sealed before it leaves the driver: no reading, error or counter ever holds it.
+    """
+
+    seals_to: ClassVar[str]
+    """The role of the `[[authority]]` that may open it, such as "transit"."""
+
+    def use_seal(self, seal: Seal) -> None:
+        """Called once, before `open`."""
+
+
+@runtime_checkable
+class Addressed(Protocol):
+    """A driver whose device is one of several at a port, such as a meter on a bus (an optional ability).
+
+    Devices of one driver may then name the same `port`, if their addresses differ.
+    """
+
+    @staticmethod
+    def address(settings: Any) -> str:
+        """Where on its port the device is, in the field's words, such as `unit 3`."""

@@ -8,7 +8,7 @@ from pathlib import Path  # noqa: TC003 - the settings reader resolves annotatio
 from typing import Any
 
 from broker.url import BrokerSettings, BrokerUrl  # noqa: TC001 - the settings reader resolves annotations at run time
-from devices.registry import DriverRegistryError, load_driver
+from edge.device_config import DeviceConfig, check_authorities, read_devices
 from ledger_sync.proof.names import city_problem, id_problem
 from ledger_sync.proof.settings import (
     Problems,
@@ -21,8 +21,6 @@ from ledger_sync.proof.settings import (
     setting,
 )
 from ledger_sync.proof.trust import LedgerKey  # noqa: TC001 - the settings reader resolves annotations at run time
-
-_DEVICE_KEYS = ("id", "driver")
 
 
 def _parse_devices(raw: Any) -> tuple[dict[str, Any], ...]:
@@ -62,15 +60,6 @@ class AuthorityConfig:
     id: str = setting(doc="the authority's id", check=id_problem)
     role: str = setting(doc="what it may open", choices=("transit", "traffic", "utility", "settlement"))
     public_key: bytes = setting(doc="its X25519 public key", parse=parse_public_key)
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceConfig:
-    """One `[[device]]` table: its driver's name and that driver's own settings."""
-
-    id: str
-    driver: str
-    settings: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +127,10 @@ def load_gateway_config(path: Path) -> GatewayConfig:
     file = read_settings(_GatewayFile, table, problems)
     raw_devices = file.device if file else table.get("device", ())
     tables = [one for one in raw_devices if isinstance(one, dict)] if isinstance(raw_devices, list | tuple) else []
-    devices = [_device(index, one, path.parent, problems) for index, one in enumerate(tables)]
-    _check_devices(tables, path.parent, table.get("gateway"), problems)
+    devices = read_devices(tables, path.parent, table.get("gateway"), problems)
     if file is not None:
         _check_ledgers(file, problems)
+        check_authorities(devices, {one.role for one in file.authority}, problems)
     if file is None or problems:
         raise SettingsError(str(path), tuple(problems))
     return GatewayConfig(
@@ -153,7 +142,7 @@ def load_gateway_config(path: Path) -> GatewayConfig:
         journal=file.journal,
         health=file.health,
         authorities=file.authority,
-        devices=tuple(device for device in devices if device),
+        devices=tuple(device for _, device in devices),
         sha256=sha256(path.read_bytes()).digest(),
     )
 
@@ -165,43 +154,3 @@ def _check_ledgers(file: _GatewayFile, problems: Problems) -> None:
         if key.id == file.gateway:
             # Both would use it as their MQTT client id, and push each other off the broker.
             problems.add(f"ledger[{index}].id", f"is {key.id!r}, the gateway's own; each needs an id of its own")
-
-
-def _device(index: int, table: dict[str, Any], folder: Path, problems: Problems) -> DeviceConfig | None:
-    place = f"device[{index}]"
-    identity, driver = table.get("id"), table.get("driver")
-    wrong_id = id_problem(identity) if isinstance(identity, str) else "must be text: the device's id"
-    if wrong_id:
-        problems.add(f"{place}.id", wrong_id)
-    if not isinstance(driver, str):
-        problems.add(f"{place}.driver", "must be text: the name of a driver")
-        return None
-    try:
-        driver_class = load_driver(driver)
-    except DriverRegistryError as error:
-        problems.add(f"{place}.driver", str(error))
-        return None
-    own = {key: value for key, value in table.items() if key not in _DEVICE_KEYS}
-    if isinstance(own.get("port"), str):
-        own["port"] = _port(own["port"], folder)
-    settings = read_settings(driver_class.Settings, own, problems, place)
-    return None if settings is None or wrong_id else DeviceConfig(str(identity), driver, settings)
-
-
-def _check_devices(tables: list[dict[str, Any]], folder: Path, gateway: object, problems: Problems) -> None:
-    """Ids are the device's name in every event; a port can have one reader only."""
-    ids, ports = [gateway], []
-    for index, table in enumerate(tables):
-        device, port = table.get("id"), table.get("port")
-        if isinstance(device, str) and device in ids:
-            whose = "the gateway's" if device == gateway else "another device's"
-            problems.add(f"device[{index}].id", f"is {device!r}, {whose} id too; give it one of its own")
-        if isinstance(port, str) and (place := _port(port, folder)) in ports:
-            problems.add(f"device[{index}].port", f"is {place!r}, another device's port too; a port has one reader")
-        ids.append(device)
-        ports.append(_port(port, folder) if isinstance(port, str) else None)
-
-
-def _port(port: str, folder: Path) -> str:
-    """A port as its driver gets it: a path begins at the configuration's folder, a URL stays as it is."""
-    return port if not port or "://" in port else str(folder / port)

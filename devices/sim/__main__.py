@@ -17,16 +17,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from .fare_validator import FareValidator
+from .fare.tapping import FareValidator
 from .faults import FaultRates, Faults
-from .meter_dsmr import DsmrMeter
-from .meter_sml import SmlMeter
+from .meter.dsmr_frame import DsmrFrames
+from .meter.sml_frame import SmlFrames
 from .pty import PseudoTerminal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-METERS: dict[str, type[DsmrMeter | SmlMeter]] = {"meter-dsmr": DsmrMeter, "meter-sml": SmlMeter}
+METERS: dict[str, type[DsmrFrames | SmlFrames]] = {"meter-dsmr": DsmrFrames, "meter-sml": SmlFrames}
 _WRITE_DEADLINE_S = 1.0
 _TICK_S = 0.02
 
@@ -45,7 +45,7 @@ class TruthFile:
 
 
 def run_meter(
-    meter: DsmrMeter | SmlMeter,
+    meter: DsmrFrames | SmlFrames,
     terminal: PseudoTerminal,
     faults: Faults,
     truth: TruthFile,

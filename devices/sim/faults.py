@@ -10,12 +10,17 @@ NOISE_BYTES_MAX = 300
 
 @dataclass(frozen=True)
 class FaultRates:
-    """Chances from 0 to 1, a frame: noise before it, one bit flipped, cut off in it, unplugged after it."""
+    """Chances from 0 to 1, a frame: noise before it, one bit flipped, cut off in it, unplugged after it.
+
+    An unplugged device is one whose plug is pulled and put back under another name, or whose connection is cut.
+    `slow_s`: how many seconds an answer is late at most.
+    """
 
     noise: float = 0.0
     flip: float = 0.0
     truncate: float = 0.0
     unplug: float = 0.0
+    slow_s: float = 0.0
 
 
 class Faults:
@@ -42,6 +47,10 @@ class Faults:
     def unplugs(self) -> bool:
         """Whether the plug is pulled now."""
         return self._happens(self._rates.unplug)
+
+    def late_s(self) -> float:
+        """How many seconds this answer is late."""
+        return self._random.uniform(0, self._rates.slow_s) if self._rates.slow_s else 0.0
 
     def _happens(self, rate: float) -> bool:
         return self._random.random() < rate

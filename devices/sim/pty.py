@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import select
@@ -12,6 +13,9 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
+
+
+_UNPLUGGED_TICK_S = 0.05
 
 
 class PseudoTerminal:
@@ -71,6 +75,26 @@ class PseudoTerminal:
         if not select.select([self._ends[0]], [], [], wait_s)[0]:
             return b""
         return os.read(self._ends[0], 4096)
+
+    async def receive(self) -> bytes:
+        """What the gateway sends next, waiting for it in asyncio; the same call goes on after a replug."""
+        loop = asyncio.get_running_loop()
+        while True:
+            if self._ends is None:
+                await asyncio.sleep(_UNPLUGGED_TICK_S)
+                continue
+            end = self._ends[0]
+            ready = asyncio.Event()
+            loop.add_reader(end, ready.set)
+            try:
+                # A descriptor that is closed meanwhile wakes nobody: so look again now and then.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_UNPLUGGED_TICK_S):
+                        await ready.wait()
+            finally:
+                loop.remove_reader(end)
+            if ready.is_set() and self._ends is not None and self._ends[0] == end:
+                return os.read(end, 4096)
 
     def __enter__(self) -> Self:
         return self

@@ -6,7 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Self
 
-from devices.sim.fare_validator import FareValidator
+from devices.sim.fare.tapping import FareValidator
 from devices.sim.pty import PseudoTerminal
 
 from .errors import DemoFailedError

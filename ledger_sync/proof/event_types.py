@@ -6,17 +6,17 @@ decimals; there are no floats.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from .cbor import INT64_MAX
+from . import event_schemas as schemas
 from .errors import SchemaError
-from .fields import array, choice, decimal, either, integer, octets, optional, record, tellable, text
+from .fields import tellable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
+
+    from .fields import Check
 
 SETTLING_DATA_BYTES_MAX = 300
 SETTLING_STATEMENT_BYTES_MAX = 640
@@ -37,7 +37,7 @@ class EventType:
     name: str
     version: int
     settles: bool
-    check: Callable[[Any], dict[str, Any]]
+    check: Check
 
     @property
     def data_bytes_max(self) -> int:
@@ -45,114 +45,25 @@ class EventType:
         return SETTLING_DATA_BYTES_MAX if self.settles else DATA_BYTES_MAX
 
 
-_PAN_DIGITS = range(12, 20)
-# Greedy, so that what it finds is a maximal run; shorter ones are of no interest.
-_DIGIT_RUN = re.compile(r"\d(?:[ -]?\d){11,}")
-
-
-def holds_card_number(value: str) -> bool:
-    """Whether text holds a maximal run of 12 to 19 digits that passes Luhn (ISO/IEC 7812-1 annex B).
-
-    A single space or hyphen between two digits is ignored; anything else, two of them too, ends the run.
-    """
-    if len(value) < _PAN_DIGITS.start:
-        return False
-    for run in _DIGIT_RUN.findall(value):
-        digits = [int(one) for one in run if one not in " -"]
-        if len(digits) in _PAN_DIGITS and _luhn(digits):
-            return True
-    return False
-
-
-def _luhn(digits: list[int]) -> bool:
-    doubled = (sum(divmod(2 * digit, 10)) for digit in digits[-2::-2])
-    return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
-
-
-def _refuse_card_numbers(data: dict[str, Any]) -> None:
-    for name, value in data.items():
-        if isinstance(value, dict):
-            try:
-                _refuse_card_numbers(value)
-            except SchemaError as error:
-                raise SchemaError(str(error), name) from None
-        elif holds_card_number(_written(value)):
-            raise SchemaError("looks like a card number; send the validator's own pseudonym, never the card's", name)
-
-
-def _written(value: str | int | Decimal) -> str:
-    return f"{value:f}" if isinstance(value, Decimal) else str(value)  # as in JSON, never with an exponent
-
-
-_METER_READING = record(
-    {
-        "meter_id": text(64),
-        "meter_time": optional(text(32)),
-        "integrity": choice("crc", "none"),
-        "registers": array(record({"obis": text(24), "value": decimal, "unit": text(16)}), 1, 16),
-    }
-)
-
-_label = either(text(32), integer())
-_tap_fields = record(
-    {"direction": choice("in", "out")},
-    {
-        "token": text(64),
-        "card_sealed": text(192),
-        "product": _label,
-        "zone": _label,
-        "result": text(32),
-        "auth": choice("card", "bio", "both"),
-        "bio": record({"result": text(32)}, {"score": either(integer(), decimal)}),
-    },
-)
-
-
-def _fare_tap(value: Any) -> dict[str, Any]:
-    data: dict[str, Any] = _tap_fields(value)
-    if "token" in data and "card_sealed" in data:
-        raise SchemaError("a tap has a token or a sealed card, not both", "token")
-    _refuse_card_numbers(data)
-    return data
-
-
-_count = integer(0, INT64_MAX)
-
 _TYPES = (
-    EventType("meter.reading", 1, settles=True, check=_METER_READING),
-    EventType("fare.tap", 1, settles=True, check=_fare_tap),
-    EventType(
-        "device.health",
-        1,
-        settles=False,
-        check=record(
-            {"state": choice("online", "offline")},
-            {"reason": text(300), "errors": _count, "resyncs": _count, "bytes_dropped": _count},
-        ),
-    ),
-    EventType(
-        "gateway.start",
-        1,
-        settles=False,
-        check=record({"software": text(64), "configuration_sha256": octets(32)}),
-    ),
-    EventType("gateway.stop", 1, settles=False, check=record({"reason": text(64)})),
-    EventType("gateway.heartbeat", 1, settles=False, check=record({})),
-    EventType("gateway.clock", 1, settles=False, check=record({"step_us": integer()})),
-    EventType(
-        "gateway.gap",
-        1,
-        settles=False,
-        check=record(
-            {
-                "reason": text(300),
-                "journal": optional(octets(16)),
-                "batch": optional(_count),
-                "sequence": optional(_count),
-                "readings_lost": optional(_count),
-            }
-        ),
-    ),
+    EventType("meter.reading", 1, settles=True, check=schemas.METER_READING),
+    EventType("meter.status", 1, settles=False, check=schemas.METER_STATUS),
+    EventType("signal.phase", 1, settles=False, check=schemas.SIGNAL_PHASE),
+    EventType("signal.alarm", 1, settles=False, check=schemas.SIGNAL_ALARM),
+    EventType("fare.tap", 1, settles=True, check=schemas.fare_tap),
+    EventType("parking.state", 1, settles=False, check=schemas.PARKING_STATE),
+    EventType("parking.session", 1, settles=True, check=schemas.parking_session),
+    EventType("counter.total", 1, settles=False, check=schemas.COUNTER_TOTAL),
+    EventType("contact.state", 1, settles=False, check=schemas.CONTACT_STATE),
+    EventType("evidence.package", 1, settles=False, check=schemas.EVIDENCE_PACKAGE),
+    EventType("device.passport", 1, settles=False, check=schemas.DEVICE_PASSPORT),
+    EventType("device.health", 1, settles=False, check=schemas.DEVICE_HEALTH),
+    EventType("gateway.start", 1, settles=False, check=schemas.GATEWAY_START),
+    EventType("gateway.stop", 1, settles=False, check=schemas.GATEWAY_STOP),
+    EventType("gateway.heartbeat", 1, settles=False, check=schemas.GATEWAY_HEARTBEAT),
+    EventType("gateway.clock", 1, settles=False, check=schemas.GATEWAY_CLOCK),
+    EventType("gateway.gap", 1, settles=False, check=schemas.GATEWAY_GAP),
+    EventType("gateway.tamper", 1, settles=False, check=schemas.GATEWAY_TAMPER),
 )
 
 EVENT_TYPES: Mapping[str, EventType] = {one.name: one for one in _TYPES}

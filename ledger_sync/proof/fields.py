@@ -44,6 +44,13 @@ def integer(low: int = -INT64_MAX - 1, high: int = INT64_MAX) -> Check:
     return check
 
 
+def boolean(value: Any) -> bool:
+    """True or false."""
+    if isinstance(value, bool):
+        return value
+    raise SchemaError("must be true or false")
+
+
 def octets(size: int) -> Check:
     """Exactly `size` bytes."""
 

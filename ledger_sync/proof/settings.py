@@ -2,7 +2,8 @@
 
 A settings class is a frozen dataclass whose fields are made by `setting`. `read_settings` checks a table
 against it: unknown and missing keys, types, ranges, nested tables (a dataclass) and arrays of tables
-(`tuple[dataclass, ...]`). It collects problems and goes on, so that one run shows an operator everything.
+(`tuple[dataclass, ...]`). It collects problems and goes on, so that one run shows an operator everything. What no
+single key can tell, a class checks in `__post_init__`, raising ValueError with a sentence.
 """
 
 from __future__ import annotations
@@ -107,7 +108,13 @@ def read_settings(cls: type[T], table: Mapping[str, Any], problems: Problems, pl
             values[name] = _value(hints[name], field, table[name], problems, where)
         elif field.default is dataclasses.MISSING:
             problems.add(where, f"is missing; {field.metadata['doc']}")
-    return cls(**values) if len(problems) == known_before else None
+    if len(problems) > known_before:
+        return None
+    try:
+        return cls(**values)
+    except ValueError as error:
+        problems.add(place, str(error))
+        return None
 
 
 def load_part(cls: type[T], path: Path) -> T:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from devices.jsonl.driver import Jsonl, JsonlSettings
 from devices.meter.dsmr import Dsmr, DsmrSettings
 from devices.meter.sml import Sml, SmlSettings
-from devices.sim.fare_validator import FareValidator
-from devices.sim.meter_dsmr import DsmrMeter
-from devices.sim.meter_sml import SmlMeter
+from devices.sim.fare.tapping import FareValidator
+from devices.sim.meter.dsmr_frame import DsmrFrames
+from devices.sim.meter.sml_frame import SmlFrames
 from tests.devices.driver_contract import DriverContract
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class TestDsmr(DriverContract):
         return Dsmr("meter-1", DsmrSettings(port=port))
 
     def frame(self) -> bytes:
-        return DsmrMeter(seed=1).frame(NOW)[0]
+        return DsmrFrames(seed=1).frame(NOW)[0]
 
 
 class TestSml(DriverContract):
@@ -31,7 +31,7 @@ class TestSml(DriverContract):
         return Sml("meter-2", SmlSettings(port=port))
 
     def frame(self) -> bytes:
-        return SmlMeter(seed=1).frame(NOW)[0]
+        return SmlFrames(seed=1).frame(NOW)[0]
 
 
 class TestJsonl(DriverContract):

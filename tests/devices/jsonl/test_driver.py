@@ -10,7 +10,7 @@ import pytest
 
 from devices.driver import Answering, DeviceError, Origin, Reading, Recorded, Refused
 from devices.jsonl.driver import Jsonl, JsonlSettings
-from devices.sim.fare_validator import FareValidator
+from devices.sim.fare.tapping import FareValidator
 from devices.wire import serial_line
 from ledger_sync.proof.event_types import event_type
 from ledger_sync.proof.settings import Problems, read_settings

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devices.meter.crc16 import crc16_arc, crc16_kermit, crc16_x25
-from devices.sim import meter_dsmr, meter_sml
+from devices.sim.meter import dsmr_frame, sml_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,5 +24,5 @@ def test_each_checksum_gives_the_check_value_of_the_crc_catalogue(checksum: Call
 
 @given(st.binary(max_size=300))
 def test_drivers_and_simulators_agree_though_they_were_written_apart(data: bytes) -> None:
-    assert crc16_arc(data) == meter_dsmr.checksum(data)
-    assert crc16_x25(data).to_bytes(2, "little") == meter_sml.checksum(data)
+    assert crc16_arc(data) == dsmr_frame.checksum(data)
+    assert crc16_x25(data).to_bytes(2, "little") == sml_frame.checksum(data)

@@ -14,7 +14,7 @@ from devices.meter.dsmr import Dsmr, DsmrSettings, meters_in
 from devices.meter.dsmr_telegram import TelegramParser
 from devices.meter.registers import DEFAULT_PATTERNS, RegisterFilter, meter_readings
 from devices.sim.faults import FaultRates, Faults
-from devices.sim.meter_dsmr import DsmrMeter
+from devices.sim.meter.dsmr_frame import DsmrFrames
 from ledger_sync.proof.event_types import event_type
 from tests.devices.feeding import send, take
 
@@ -120,7 +120,7 @@ def test_gas_of_an_old_telegram_over_two_rows_is_read() -> None:
 
 
 async def test_the_driver_reads_what_the_simulated_meter_shows(terminal: PseudoTerminal) -> None:
-    meter = DsmrMeter(seed=3)
+    meter = DsmrFrames(seed=3)
     driver = Dsmr("meter-1", DsmrSettings(port=terminal.path))
     await driver.open()
     truth = []
@@ -146,7 +146,7 @@ async def test_a_telegram_without_crc_is_marked_as_unprotected(terminal: PseudoT
 
 
 async def test_on_a_bad_wire_nothing_is_read_but_what_the_meter_said(terminal: PseudoTerminal) -> None:
-    meter = DsmrMeter(seed=11)
+    meter = DsmrFrames(seed=11)
     faults = Faults(FaultRates(noise=0.3, flip=0.2, truncate=0.2), seed=11)
     driver = Dsmr("meter-1", DsmrSettings(port=terminal.path))
     await driver.open()

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from devices.driver import WireCounters
 from devices.meter.crc16 import crc16_arc
 from devices.meter.dsmr_telegram import TELEGRAM_BYTES_MAX, Telegram, TelegramParser
-from devices.sim.meter_dsmr import DsmrMeter
+from devices.sim.meter.dsmr_frame import DsmrFrames
 from tests.devices.feeding import pieces
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
-GOOD = DsmrMeter(seed=7).frame(NOW)[0]
+GOOD = DsmrFrames(seed=7).frame(NOW)[0]
 CORPUS = {"FLUVIUS_V171": 36, "V4_2": 33, "V5": 37, "V5_TWO_MBUS": 38}
 
 

@@ -12,7 +12,7 @@ from devices.meter.registers import DEFAULT_PATTERNS, RegisterFilter, meter_read
 from devices.meter.sml import Sml, SmlSettings, meter_of
 from devices.meter.sml_file import SmlLine, SmlList, parse_file
 from devices.meter.sml_transport import SmlTransport
-from devices.sim.meter_sml import SmlMeter
+from devices.sim.meter.sml_frame import SmlFrames
 from ledger_sync.proof.event_types import event_type
 from tests.devices.feeding import take
 
@@ -84,7 +84,7 @@ def test_a_value_that_cannot_be_signed_is_counted_and_left_out() -> None:
 
 
 async def test_the_driver_reads_what_the_simulated_meter_shows(terminal: PseudoTerminal) -> None:
-    meter = SmlMeter(seed=0x1B1B1B1B)
+    meter = SmlFrames(seed=0x1B1B1B1B)
     driver = Sml("meter-2", SmlSettings(port=terminal.path))
     await driver.open()
     for _ in range(20):

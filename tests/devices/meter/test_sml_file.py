@@ -14,7 +14,7 @@ from devices.driver import WireCounters
 from devices.meter.crc16 import crc16_kermit
 from devices.meter.sml_file import SmlLine, SmlList, parse_file
 from devices.meter.sml_transport import SmlTransport
-from devices.sim.meter_sml import SmlMeter, checksum, octets, sequence, signed, unsigned
+from devices.sim.meter.sml_frame import SmlFrames, checksum, octets, sequence, signed, unsigned
 from tests.devices.feeding import pieces
 
 if TYPE_CHECKING:
@@ -222,7 +222,7 @@ def test_any_bytes_are_lists_or_counted_errors(file: bytes) -> None:
 
 
 def test_a_frame_costs_a_few_milliseconds_at_most() -> None:
-    stream = SmlMeter(seed=1).frame(datetime(2026, 11, 22, tzinfo=UTC))[0] * 100
+    stream = SmlFrames(seed=1).frame(datetime(2026, 11, 22, tzinfo=UTC))[0] * 100
     started = time.process_time()
     assert len(lists_in(stream, [64])) == 100
     assert (time.process_time() - started) / 100 < 0.003

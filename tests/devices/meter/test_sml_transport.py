@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from devices.driver import WireCounters
 from devices.meter.crc16 import crc16_kermit
 from devices.meter.sml_transport import FRAME_BYTES_MAX, SmlTransport
-from devices.sim.meter_sml import SmlMeter, transport
+from devices.sim.meter.sml_frame import SmlFrames, transport
 from tests.devices.feeding import pieces
 
 ESCAPE = b"\x1b" * 4
 START = ESCAPE + b"\x01" * 4
-GOOD = SmlMeter(seed=0x1B1B1B1B).frame(datetime(2026, 11, 22, tzinfo=UTC))[0]
+GOOD = SmlFrames(seed=0x1B1B1B1B).frame(datetime(2026, 11, 22, tzinfo=UTC))[0]
 
 
 def files_in(data: bytes, sizes: list[int] | None = None) -> list[bytes]:

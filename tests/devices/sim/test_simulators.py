@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from devices.sim.fare_validator import FareValidator
+from devices.sim.fare.tapping import FareValidator
 from devices.sim.faults import FaultRates, Faults
-from devices.sim.meter_dsmr import DsmrMeter
-from devices.sim.meter_sml import SmlMeter
+from devices.sim.meter.dsmr_frame import DsmrFrames
+from devices.sim.meter.sml_frame import SmlFrames
 from ledger_sync.proof.event_types import event_type
 
 NOW = datetime(2026, 7, 22, 12, 34, 56, tzinfo=UTC)
-SOURCES = sorted((Path(__file__).parents[3] / "devices/sim").glob("*.py"))
+SOURCES = sorted((Path(__file__).parents[3] / "devices/sim").rglob("*.py"))
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
@@ -29,16 +29,16 @@ def test_a_simulator_needs_the_standard_library_only(source: Path) -> None:
             assert node.level == 1
 
 
-@pytest.mark.parametrize("meter", [DsmrMeter, SmlMeter])
-def test_the_same_seed_gives_the_same_meter(meter: type[DsmrMeter | SmlMeter]) -> None:
+@pytest.mark.parametrize("meter", [DsmrFrames, SmlFrames])
+def test_the_same_seed_gives_the_same_meter(meter: type[DsmrFrames | SmlFrames]) -> None:
     one, same, other = meter(7), meter(7), meter(8)
     frames = [one.frame(NOW) for _ in range(5)]
     assert frames == [same.frame(NOW) for _ in range(5)]
     assert frames[0] != other.frame(NOW)
 
 
-@pytest.mark.parametrize("meter", [DsmrMeter, SmlMeter])
-def test_energy_never_falls(meter: type[DsmrMeter | SmlMeter]) -> None:
+@pytest.mark.parametrize("meter", [DsmrFrames, SmlFrames])
+def test_energy_never_falls(meter: type[DsmrFrames | SmlFrames]) -> None:
     simulated, before = meter(7), [0.0]
     for _ in range(200):
         _, truth = simulated.frame(NOW)
@@ -48,7 +48,7 @@ def test_energy_never_falls(meter: type[DsmrMeter | SmlMeter]) -> None:
 
 
 def test_a_dsmr_meters_clock_stays_on_winter_time() -> None:
-    assert DsmrMeter(7).frame(NOW)[1][0]["meter_time"] == "260722133456W"
+    assert DsmrFrames(7).frame(NOW)[1][0]["meter_time"] == "260722133456W"
 
 
 def test_faults_repeat_with_their_seed_and_tell_whether_a_frame_is_whole() -> None:

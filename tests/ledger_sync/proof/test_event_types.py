@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger_sync.proof.card_numbers import holds_card_number
 from ledger_sync.proof.errors import SchemaError
 from ledger_sync.proof.event import encode_data
-from ledger_sync.proof.event_types import EVENT_TYPES, event_type, holds_card_number
+from ledger_sync.proof.event_types import EVENT_TYPES, event_type
 from tests.support.city_of_proofs import ABSENT, METER_READING, overridden
 
 CARD = "4111111111111111"
@@ -22,6 +23,53 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "resyncs": 2,
         "bytes_dropped": 3,
     },
+    "meter.status": {
+        "meter_id": "E0042",
+        "status": "fell",
+        "obis": "1-0:1.8.0",
+        "before": Decimal("12.50"),
+        "after": Decimal("0.00"),
+        "unit": "kWh",
+    },
+    "signal.phase": {
+        "controller": "1136",
+        "group": 2,
+        "state": "green",
+        "start_time": "2024-04-15 12:00:00.100",
+        "source": "log",
+        "resolution_ms": 100,
+        "kind": "vehicle",
+    },
+    "signal.alarm": {
+        "controller": "KK+AG0503=001TC000",
+        "component": "KK+AG0503=001TC000",
+        "alarm": "A0001",
+        "state": "active",
+        "acknowledged": False,
+        "values": [{"name": "detector", "value": "1"}],
+    },
+    "parking.state": {"bay": "P-17", "occupied": True, "cause": "change", "fcnt": 7, "temperature_mdeg_c": -2000},
+    "parking.session": {
+        "session": "t4-1002",
+        "state": "ended",
+        "token": "kdjwqpxm",
+        "zone": 3,
+        "duration_s": 5400,
+        "amount": Decimal("4.50"),
+        "currency": "EUR",
+    },
+    "counter.total": {"counter": "S0", "pulses": 12, "value": Decimal("0.012"), "unit": "kWh"},
+    "contact.state": {"contact": "door", "active": True},
+    "evidence.package": {"package": "case-17", "files": 3, "bytes": 90_000, "manifest_sha256": bytes(32)},
+    "device.passport": {
+        "latitude_udeg": 52_370_216,
+        "longitude_udeg": 4_895_168,
+        "lane": 2,
+        "approval": "T10204",
+        "calibration": {"date": "2026-01-10", "expires": "2028-01-10"},
+        "software_sha256": bytes(32),
+    },
+    "gateway.tamper": {"device": "door-1", "contact": "door", "active": True},
     "gateway.start": {"software": "0.1.0", "configuration_sha256": bytes(32)},
     "gateway.stop": {"reason": "SIGTERM"},
     "gateway.heartbeat": {},
@@ -57,8 +105,9 @@ def test_the_example_of_a_type_is_allowed_and_one_field_more_is_not(name: str) -
         row.check({**EXAMPLES[name], "extra": 1})
 
 
-def test_money_is_settled_on_meter_readings_and_taps() -> None:
-    assert {name for name, row in EVENT_TYPES.items() if row.settles} == {"meter.reading", "fare.tap"}
+def test_money_is_settled_on_meter_readings_taps_and_parking_sessions() -> None:
+    settling = {name for name, row in EVENT_TYPES.items() if row.settles}
+    assert settling == {"meter.reading", "fare.tap", "parking.session"}
 
 
 @pytest.mark.parametrize("name", ["", "meter", "meter.readings", "METER.READING", "gateway."])

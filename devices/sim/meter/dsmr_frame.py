@@ -27,7 +27,7 @@ def checksum(data: bytes) -> int:
     return register
 
 
-class DsmrMeter:
+class DsmrFrames:
     """Registers that only rise, a load that moves at random; the clock stays on CET winter time all year."""
 
     def __init__(self, seed: int) -> None:

@@ -54,7 +54,7 @@ def sequence(*items: bytes) -> bytes:
     return bytes((0x70 | len(items),)) + b"".join(items)
 
 
-class SmlMeter:
+class SmlFrames:
     """Registers that only rise; a power that is often negative."""
 
     def __init__(self, seed: int) -> None:

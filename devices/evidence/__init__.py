@@ -1,0 +1,1 @@
+"""Evidence that certified devices leave."""

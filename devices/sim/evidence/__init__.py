@@ -1,0 +1,1 @@
+"""Simulated boxes that leave evidence packages."""

@@ -1,0 +1,1 @@
+"""Simulated parking sensors and terminals."""
