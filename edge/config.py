@@ -9,6 +9,7 @@ from typing import Any
 
 from broker.url import BrokerSettings, BrokerUrl  # noqa: TC001 - the settings reader resolves annotations at run time
 from edge.device_config import DeviceConfig, check_authorities, read_devices
+from edge.sealing import AUTHORITY_ROLES, parse_sealing_key
 from ledger_sync.proof.names import city_problem, id_problem
 from ledger_sync.proof.settings import (
     Problems,
@@ -16,7 +17,6 @@ from ledger_sync.proof.settings import (
     load_part,
     load_toml,
     parse_folder,
-    parse_public_key,
     read_settings,
     setting,
 )
@@ -58,8 +58,8 @@ class AuthorityConfig:
     """One `[[authority]]` table: to whom data may be sealed."""
 
     id: str = setting(doc="the authority's id", check=id_problem)
-    role: str = setting(doc="what it may open", choices=("transit", "traffic", "utility", "settlement"))
-    public_key: bytes = setting(doc="its X25519 public key", parse=parse_public_key)
+    role: str = setting(doc="what it may open", choices=AUTHORITY_ROLES)
+    public_key: bytes = setting(doc="its X25519 public key", parse=parse_sealing_key)
 
 
 @dataclass(frozen=True, slots=True)

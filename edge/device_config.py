@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from devices.driver import Addressed
 from devices.registry import DriverRegistryError, load_driver
 from ledger_sync.proof.errors import SchemaError
-from ledger_sync.proof.event_types import event_type
+from ledger_sync.proof.event_types import PASSPORT, event_type
 from ledger_sync.proof.names import id_problem
 from ledger_sync.proof.settings import Problems, read_settings, setting
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from devices.driver import Driver
 
-PASSPORT = "device.passport"
+RECORD_EVERY_MIN_S = 0.1
 _DECIMAL = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,6})?")
 
 
@@ -32,6 +32,12 @@ def _parse_deadband(raw: Any) -> dict[str, Decimal]:
     if not all(isinstance(one, str) and _DECIMAL.fullmatch(one) for one in raw.values()):
         raise ValueError(mend)
     return {str(name): Decimal(one) for name, one in raw.items()}
+
+
+def _check_interval(every_s: float) -> str | None:
+    if 0 < every_s < RECORD_EVERY_MIN_S:
+        return f"is {every_s:g}; must be 0 (every reading), or at least {RECORD_EVERY_MIN_S}"
+    return None
 
 
 def _parse_passport(raw: Any) -> dict[str, Any]:
@@ -55,6 +61,7 @@ class CommonSettings:
         doc="how often what is measured is recorded; 0 is every reading; default 900 for meters and counters",
         minimum=0,
         maximum=86_400,
+        check=_check_interval,
     )
     record_on_change: bool = setting(
         default=True, doc="record a state (bay, contact, phase) when it changes, and not when it is merely told again"

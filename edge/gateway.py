@@ -21,9 +21,9 @@ from broker.publication import SessionError
 from broker.session import Session
 from broker.status import GatewayState, health_publication, status_publication
 from broker.topics import RECEIPT, batch_filter, parse_batch_topic
-from devices.registry import load_driver
 from edge.anchor_store import JournalAnchorStore
 from edge.clock import Clock
+from edge.drivers import make_driver, resume
 from edge.error_groups import leaves
 from edge.health import HealthSources
 from edge.journal.errors import JournalCorruptError
@@ -158,7 +158,7 @@ class _Gateway:
             Anchorer(session, store, place.city, place.gateway, config.ledgers) for store in (current, *aside)
         )
         devices = [
-            SupervisedDevice(device.id, device.driver, load_driver(device.driver)(device.id, device.settings))
+            SupervisedDevice(device.common, make_driver(device, config.authorities), place.gateway)
             for device in config.devices
         ]
         health = HealthSources(
@@ -182,6 +182,8 @@ class _Gateway:
         parts = self._parts
         parts.recorder.start()
         try:
+            for device in parts.devices:
+                resume(device.driver, device.id, self._readers.health)
             async with asyncio.TaskGroup() as tasks:
                 sources = [tasks.create_task(self._sources(), name="sources")]
                 uplink = [
@@ -208,7 +210,7 @@ class _Gateway:
         """Everything that records: `gateway.start` first, then devices, heartbeat and clock."""
         await self._record_start()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(supervise(self._parts.devices, self._parts.recorder), name="supervisor")
+            tasks.create_task(self._supervise(), name="supervisor")
             tasks.create_task(self._heartbeat(), name="heartbeat")
             tasks.create_task(self._watch_clock(), name="clock")
 
@@ -220,6 +222,12 @@ class _Gateway:
             await recorder.record_own(place.gateway, "gateway.gap", _gap_after(earlier[-1]))
         start = {"software": f"wayside {version('wayside')}", "configuration_sha256": self._config.sha256}
         await recorder.record_own(place.gateway, "gateway.start", start)
+
+    async def _supervise(self) -> None:
+        """The devices, once their passports are queued: each event of theirs can name it."""
+        for device in self._config.devices:
+            await self._parts.recorder.record_passport(device.id, device.common.passport or {})
+        await supervise(self._parts.devices, self._parts.recorder)
 
     async def _heartbeat(self) -> None:
         while True:

@@ -117,6 +117,7 @@ def _device(device: SupervisedDevice) -> dict[str, Any]:
         "reason": device.reason,
         "last_reading": _rfc3339(device.last_reading_at),
         "readings": counters.readings,
+        "thinned": device.policy.thinned,
         "refused": device.refused,
         "errors": counters.errors,
         "resyncs": counters.resyncs,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from edge.journal.errors import JournalCorruptError
+from ledger_sync.proof.cose import parse
 from ledger_sync.proof.errors import ProofError
+from ledger_sync.proof.event import event_of
 from ledger_sync.proof.merkle import Tree, leaf_hash
 from ledger_sync.proof.receipt import proof_of
 from ledger_sync.proof.transparent import assemble
@@ -36,6 +38,27 @@ def prove(reader: JournalReader, sequence: int) -> bytes:
     reader.check_batch(batch)
     leaves = [leaf_hash(one) for _, one in reader.statements(batch.first_sequence, batch.count)]
     return _transparent(reader, batch, Tree(leaves), sequence, statement)
+
+
+class ProvenPassport(NamedTuple):
+    """The transparent statement of a passport, and its sequence."""
+
+    sequence: int
+    statement: bytes
+
+
+def prove_passport(reader: JournalReader, statement: bytes) -> ProvenPassport | None:
+    """The passport that a transparent statement of the same journal names; None if it names none.
+
+    Raises NotProvableError, JournalCorruptError.
+    """
+    event = event_of(parse(statement))
+    if event.passport is None:
+        return None
+    try:
+        return ProvenPassport(event.passport, prove(reader, event.passport))
+    except NotProvableError as error:
+        raise NotProvableError(f"event {event.sequence} names its device's passport, but {error}") from error
 
 
 def prove_batch(reader: JournalReader, batch: Batch) -> Iterator[tuple[int, bytes]]:

@@ -22,8 +22,8 @@ from edge.journal.errors import JournalError, UnknownOutcomeError
 from edge.journal.recall import Seen, recall_entry
 from edge.journal.writer import KeepAnswer, NewEvent, Seal
 from ledger_sync.proof.errors import SchemaError
-from ledger_sync.proof.event import encode_data
-from ledger_sync.proof.event_types import GATEWAY_PREFIX, event_type
+from ledger_sync.proof.event import ORIGINS, encode_data, encode_evidence
+from ledger_sync.proof.event_types import GATEWAY_PREFIX, PASSPORT, event_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -117,6 +117,16 @@ class Recorder:
         self._put(change, _resolver(done))
         await done
 
+    async def record_passport(self, device: str, passport: Mapping[str, Any]) -> None:
+        """Record what the configuration says of a device, nothing included, if its newest passport says another thing.
+
+        Returns once it is queued: whatever is recorded of the device from then on refers to it. Its origin is 0, as
+        nothing but the gateway's own signature vouches for it.
+        """
+        change = self._new_event(device, Reading(PASSPORT, passport, Origin.UNPROTECTED))
+        await self._wait_for_room(change)
+        self._put(change, None)
+
     async def keep_answer(self, batch: int, answer: bytes, head: LedgerHead | None) -> None:
         """Keep the ledger's answer about a batch; returns once it is durable."""
         done = self._loop.create_future()
@@ -127,8 +137,12 @@ class Recorder:
         stamp = self._clock.stamp()
         row = event_type(reading.type)
         data = encode_data(row, reading.data)
-        recall = None if reading.id is None else recall_entry(reading.id, reading.type, data)
-        return NewEvent(device, row, data, int(reading.origin), stamp, recall)
+        evidence = encode_evidence(row, data, reading.evidence) if reading.evidence else b""
+        recall = None if reading.id is None else recall_entry(reading.id, reading.type, data + evidence)
+        origin = int(reading.origin)
+        if origin not in ORIGINS:
+            raise SchemaError("must be one of devices.driver.Origin", "origin")
+        return NewEvent(device, row, data, origin, stamp, recall, evidence)
 
     async def _wait_for_room(self, change: NewEvent) -> None:
         """Wait while the queue or the journal is full.

@@ -1,55 +1,93 @@
 """The supervisor: one task a device, which opens its driver, takes its readings, and opens it again when it fails.
 
 It owns the retry policy (capped, full jitter) for all drivers. A change of a device's state becomes one
-`device.health` event and one log line; a device that stays broken says nothing more.
+`device.health` event and one log line; a device that stays broken says nothing more, and neither does one whose wire
+opens and fails again and again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import time
+import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from devices.driver import Answering, DeviceError, Driver, Origin, Reading, Refused
+from devices.driver import Answering, DeviceError, Driver, Origin, PassingOver, Reading, Refused
+from edge.recording_policy import RecordingPolicy
+from ledger_sync.proof.event_types import PASSPORT
+from ledger_sync.proof.fields import tellable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from edge.device_config import CommonSettings
     from edge.recorder import OnOutcome, Outcome, Recorder
 
 log = logging.getLogger("wayside.supervisor")
 
 BACKOFF_FIRST_S = 0.5
-BACKOFF_MAX_S = 30.0
-STABLE_S = 30.0
+# An adapter that comes back is opened within this, so that a meter's next telegram is read within 10 s of its return.
+BACKOFF_MAX_S = 5.0
+HELD_S = 5.0
+OPEN_MAX_S = 30.0
 CLOSE_MAX_S = 1.0
 UNANSWERED_MAX = 1024
+READINGS_IN_A_ROW_MAX = 32
 REASON_CHARACTERS_MAX = 300
-HEALTH = "device.health"
-_OF_SUPERVISOR = Refused("device.health is what the gateway finds of a device; a device does not tell it")
+HEALTH, CONTACT, TAMPER = "device.health", "contact.state", "gateway.tamper"
+_OF_GATEWAY = Refused("device.health and device.passport are the gateway's word of a device; a device tells neither")
 
 
 class _Answer(NamedTuple):
+    """`outcome` is None for a reading that is passed over."""
+
     reading: Reading
-    outcome: Outcome
+    outcome: Outcome | None
 
 
 @dataclass(slots=True)
 class SupervisedDevice:
-    """A device's driver and how it fares; read by health. Times are UTC seconds."""
+    """A device's driver and how it fares; read by health. Times are UTC seconds.
 
-    id: str
-    driver_name: str
+    It is online from its first reading on, or when its wire has held for 5 s. If it is lost sooner than that after it
+    came online, the next time only the latter counts: a wire that flaps is told once.
+    """
+
+    settings: CommonSettings
     driver: Driver
+    gateway: str
     online: bool | None = None
     last_reading_at: float | None = None
     refused: int = 0
     reason: str = ""
+    policy: RecordingPolicy = field(init=False)
+    _flaps: bool = False
+    _opened_at: float = math.inf
+    _taken: int = 0
+    _telling: asyncio.Lock = field(default_factory=asyncio.Lock)
     _unanswered: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(UNANSWERED_MAX))
     _answers: asyncio.Queue[_Answer] = field(default_factory=lambda: asyncio.Queue(UNANSWERED_MAX))
+
+    def __post_init__(self) -> None:
+        self.policy = RecordingPolicy(
+            self.settings,
+            answering=isinstance(self.driver, Answering),
+            passing_over=isinstance(self.driver, PassingOver),
+        )
+
+    @property
+    def id(self) -> str:
+        """The device's id."""
+        return self.settings.id
+
+    @property
+    def driver_name(self) -> str:
+        """The name of its driver."""
+        return self.settings.driver
 
     async def run(self, recorder: Recorder) -> None:
         """Keep the device read until cancelled."""
@@ -61,32 +99,46 @@ class SupervisedDevice:
     async def _keep_open(self, recorder: Recorder) -> None:
         delay_s = BACKOFF_FIRST_S
         while True:
-            opened_at = time.monotonic()
+            self._opened_at = math.inf
             reason = await self._read_until_it_fails(recorder)
+            has_held = time.monotonic() - self._opened_at >= HELD_S
+            self._flaps = not has_held and (self._flaps or self.online is True)
             await self._tell(recorder, online=False, reason=reason)
-            if time.monotonic() - opened_at >= STABLE_S:
+            if has_held:
                 delay_s = BACKOFF_FIRST_S
             await asyncio.sleep(random.uniform(0, delay_s))  # noqa: S311 - jitter
             delay_s = min(2 * delay_s, BACKOFF_MAX_S)
 
     async def _read_until_it_fails(self, recorder: Recorder) -> str:
         """Open and read the device; returns why that ended."""
+        held = None
         try:
-            await self.driver.open()
-            await self._tell(recorder, online=True, reason="")
+            async with asyncio.timeout(OPEN_MAX_S) as deadline:
+                await self.driver.open()
+            self._opened_at = time.monotonic()
+            held = asyncio.create_task(self._tell_when_held(recorder), name=f"held {self.id}")
             async for reading in self.driver.readings():
                 await self._take(recorder, reading)
         except DeviceError as error:
             return str(error)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the supervisor's task: a driver's defect is told and tried again
+            if isinstance(error, TimeoutError) and deadline.expired():
+                return f"driver {self.driver_name} did not open its device within {OPEN_MAX_S:g} s; check the device"
             # A defect of one driver, perhaps a third party's, must not end the others. Its traceback is for its maker.
             reason = f"driver {self.driver_name} failed ({type(error).__name__}); see the log"
             if reason != self.reason:
-                log.exception("driver failed; it is opened again", extra={"device": self.id})
+                self._log_defect("driver failed; it is opened again", error)
             return reason
         finally:
+            if held is not None:
+                held.cancel()
+                await asyncio.wait([held])
             await self._close()
         return "the driver ended by itself"
+
+    async def _tell_when_held(self, recorder: Recorder) -> None:
+        await asyncio.sleep(HELD_S)
+        await self._tell(recorder, online=True, reason="")
 
     async def _close(self) -> None:
         facts = {"device": self.id, "driver": self.driver_name}
@@ -95,16 +147,28 @@ class SupervisedDevice:
                 await self.driver.close()
         except TimeoutError:
             log.error("driver does not close", extra=facts)  # noqa: TRY400 - its traceback would be ours
-        except Exception:
-            log.exception("driver failed to close", extra=facts)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._log_defect("driver failed to close", error)
 
     async def _take(self, recorder: Recorder, reading: Reading) -> None:
         self.last_reading_at = time.time()
-        if not isinstance(self.driver, Answering):
-            refused = await self._record(recorder, reading, None)
-            if refused:
-                self._count_refused(reading, refused)
-            return
+        if not self.online and not self._flaps:
+            await self._tell(recorder, online=True, reason="")
+        taken = self.policy.take(reading, self.last_reading_at, time.monotonic())
+        if not taken and isinstance(self.driver, PassingOver):
+            await self._unanswered.acquire()
+            self._answers.put_nowait(_Answer(reading, None))
+        for one in taken:
+            if one is reading and isinstance(self.driver, Answering):
+                await self._record_and_answer(recorder, one)
+            elif refused := await self._record(recorder, one, None):
+                self._count_refused(one, refused)
+        self._taken += 1
+        if self._taken % READINGS_IN_A_ROW_MAX == 0:
+            # Neither a driver that never waits nor what is thinned here would leave the loop to other devices.
+            await asyncio.sleep(0)
+
+    async def _record_and_answer(self, recorder: Recorder, reading: Reading) -> None:
         await self._unanswered.acquire()
         try:
             refused = await self._record(
@@ -117,9 +181,13 @@ class SupervisedDevice:
             self._answers.put_nowait(_Answer(reading, refused))
 
     async def _record(self, recorder: Recorder, reading: Reading, on_outcome: OnOutcome | None) -> Refused | None:
-        if reading.type == HEALTH:
-            return _OF_SUPERVISOR
-        return await recorder.record(self.id, reading, on_outcome)
+        if reading.type in (HEALTH, PASSPORT):
+            return _OF_GATEWAY
+        refused = await recorder.record(self.id, reading, on_outcome)
+        if refused is None and reading.type == CONTACT and self.settings.role == "tamper":
+            data = {"device": self.id, "contact": reading.data["contact"], "active": reading.data["active"]}
+            await recorder.record_own(self.gateway, TAMPER, data)
+        return refused
 
     async def _answer(self, driver: Answering) -> None:
         while True:
@@ -127,36 +195,46 @@ class SupervisedDevice:
             if isinstance(outcome, Refused):
                 self._count_refused(reading, outcome)
             try:
-                await driver.answer(reading, outcome)
-            except Exception:
-                log.exception("driver failed to answer", extra={"device": self.id, "driver": self.driver_name})
+                if outcome is not None:
+                    await driver.answer(reading, outcome)
+                elif isinstance(driver, PassingOver):
+                    await driver.pass_over(reading)
+            except Exception as error:  # noqa: BLE001 - as above
+                self._log_defect("driver failed to answer", error)
             self._unanswered.release()
 
     def _count_refused(self, reading: Reading, refused: Refused) -> None:
         self.refused += 1
         if self.refused == 1:
-            facts = {"device": self.id, "type": reading.type[:40], "why": refused.why}
+            facts = {"device": self.id, "type": tellable(reading.type), "why": refused.why}
             log.warning("a reading was refused; further ones are counted in health", extra=facts)
+
+    def _log_defect(self, message: str, error: Exception) -> None:
+        """Where a driver failed, without the error's own words: they may quote the wire, and so a card's number."""
+        trace = "".join(traceback.format_tb(error.__traceback__))
+        facts = {"device": self.id, "driver": self.driver_name, "error": type(error).__name__, "trace": trace}
+        log.error(message, extra=facts)
 
     async def _tell(self, recorder: Recorder, *, online: bool, reason: str) -> None:
         """Record and log a change of state; the first state of a run counts as a change."""
         self.reason = reason
-        if self.online is online:
-            return
-        self.online = online
-        counters = self.driver.counters
-        data = {
-            "state": "online" if online else "offline",
-            "errors": counters.errors,
-            "resyncs": counters.resyncs,
-            "bytes_dropped": counters.bytes_dropped,
-        }
-        if reason:
-            # A path that is not UTF-8 comes with lone surrogates, which no event can carry.
-            data["reason"] = reason.encode(errors="replace").decode()[:REASON_CHARACTERS_MAX]
-        level = logging.INFO if online else logging.WARNING
-        log.log(level, "device online" if online else "device offline", extra={"device": self.id, "reason": reason})
-        await recorder.record(self.id, Reading(HEALTH, data, Origin.UNPROTECTED))
+        async with self._telling:
+            if self.online is online:
+                return
+            counters = self.driver.counters
+            data = {
+                "state": "online" if online else "offline",
+                "errors": counters.errors,
+                "resyncs": counters.resyncs,
+                "bytes_dropped": counters.bytes_dropped,
+            }
+            if reason:
+                # A path that is not UTF-8 comes with lone surrogates, which no event can carry.
+                data["reason"] = reason.encode(errors="replace").decode()[:REASON_CHARACTERS_MAX]
+            level = logging.INFO if online else logging.WARNING
+            log.log(level, "device online" if online else "device offline", extra={"device": self.id, "reason": reason})
+            await recorder.record(self.id, Reading(HEALTH, data, Origin.UNPROTECTED))
+            self.online = online
 
 
 async def supervise(devices: Sequence[SupervisedDevice], recorder: Recorder) -> None:

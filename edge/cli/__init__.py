@@ -12,7 +12,7 @@ import sqlite3
 import sys
 from importlib.metadata import version
 
-from edge.cli import broker, demo, gateway, journal, ledger, proof
+from edge.cli import authority, broker, demo, device, gateway, journal, ledger, proof, sim
 from edge.cli.exits import FAILS, NOT_TRIED, CannotTryError
 from edge.error_groups import leaves
 from edge.journal.errors import JournalCorruptError, JournalError
@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"wayside {version('wayside')}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for room in (demo, gateway, journal, proof, ledger, broker):
+    for room in (demo, gateway, device, journal, proof, ledger, authority, broker, sim):
         room.add_verbs(verbs)
     return parser
 

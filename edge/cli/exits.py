@@ -34,7 +34,23 @@ def add_verb(
     return parser
 
 
-def add_noun(verbs: Any, name: str, *, summary: str, example: str) -> Any:
+class IntermixedParser(argparse.ArgumentParser):
+    """Takes an argument that may come several times also after options; argparse takes it only in front of them."""
+
+    _is_inside = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As the standard's, which its own intermixed parsing may call again (Python 3.11)."""
+        if self._is_inside:
+            return super().parse_known_args(args, namespace)
+        self._is_inside = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._is_inside = False
+
+
+def add_noun(verbs: Any, name: str, *, summary: str, example: str, parser_class: type = argparse.ArgumentParser) -> Any:
     """A noun that has verbs of its own; returns where they are added."""
     parser = verbs.add_parser(
         name,
@@ -43,7 +59,7 @@ def add_noun(verbs: Any, name: str, *, summary: str, example: str) -> Any:
         epilog=f"example:\n{example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    return parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    return parser.add_subparsers(title="verbs", metavar="VERB", required=True, parser_class=parser_class)
 
 
 def print_json(value: Any) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from edge.journal.reader import EventSummary, JournalReader
+    from edge.journal.reader import JournalReader
 
 _CONFIG = "the gateway's configuration (gateway.toml)"
 _PROGRESS_INTERVAL_S = 0.25
@@ -102,9 +102,11 @@ def _read_each(config: Path, read: Callable[[JournalReader], None]) -> None:
 
 
 def _events(options: argparse.Namespace) -> int:
+    from edge.journal.listing import event_row
+
     def read(reader: JournalReader) -> None:
         for summary in reader.events():
-            row = _event_row(reader, summary)
+            row = event_row(reader, summary)
             if options.json:
                 print_json(row)
             else:
@@ -117,28 +119,6 @@ def _events(options: argparse.Namespace) -> int:
 def _event_line(row: dict[str, Any]) -> str:
     place = f"{row['sequence']:>8} {row['time']} {row['device']:<16} {row['type']:<18}"
     return f"{place} {row['batch'] or '-':>6} {row['state']}"
-
-
-def _event_row(reader: JournalReader, summary: EventSummary) -> dict[str, Any]:
-    from edge.journal.errors import JournalCorruptError
-    from ledger_sync.proof.errors import ProofError
-    from ledger_sync.proof.event import parse_event
-    from ledger_sync.proof.report import data_to_json, utc_us_text
-
-    try:
-        event = parse_event(summary.statement)
-    except ProofError as error:
-        raise JournalCorruptError(reader.path, f"event {summary.sequence} {error}") from error
-    return {
-        "journal": reader.id.hex(),
-        "sequence": summary.sequence,
-        "device": event.device,
-        "type": event.type,
-        "time": utc_us_text(event.stamp.utc_us),
-        "data": data_to_json(event.data),
-        "batch": summary.batch,
-        "state": summary.state,
-    }
 
 
 def _stats(options: argparse.Namespace) -> int:

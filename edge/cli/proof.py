@@ -21,7 +21,8 @@ def add_verbs(verbs: Any) -> None:
         verbs,
         "prove",
         _prove,
-        summary="write one event's transparent statement: all that is needed to check it offline",
+        summary="write one event's transparent statement, and beside it that of its device's passport (FILE's name "
+        "with .passport.cose): all that is needed to check them offline",
         example="  wayside prove --config gateway.toml 42 -o event.cose",
         config="the gateway's configuration (gateway.toml)",
     )
@@ -33,34 +34,41 @@ def add_verbs(verbs: Any) -> None:
         "verify",
         _verify,
         summary="check a transparent statement offline: who, what, when, in that order, anchored",
-        example="  wayside verify event.cose --trust trust.toml",
+        example="  wayside verify event.cose --trust trust.toml\n"
+        "  wayside verify event.cose --passport event.passport.cose --trust trust.toml",
     )
     verify.add_argument("file", type=Path, metavar="FILE", help="the transparent statement (.cose)")
+    verify.add_argument("--passport", type=Path, metavar="FILE", help="that of its device's passport")
     verify.add_argument("--trust", type=Path, required=True, metavar="FILE", help="whose signatures count (trust.toml)")
 
 
 def _prove(options: argparse.Namespace) -> int:
-    from edge.prove import NotProvableError, prove
+    from edge.prove import NotProvableError, prove, prove_passport
 
+    if not options.output.name:
+        raise CannotTryError(f"{options.output}: cannot be written (it is a folder); name a file in it")
     with _journal(options.config, options.journal) as reader:
         try:
             statement = prove(reader, options.sequence)
+            passport = prove_passport(reader, statement)
         except NotProvableError as error:
             raise CannotTryError(str(error)) from error
         journal = reader.id.hex()
-    _write(options.output, statement)
+    check, of_passport = f"wayside verify {options.output}", None
+    if passport:
+        beside = options.output.with_suffix(".passport.cose")
+        of_passport = _write(beside, passport.sequence, passport.statement)
+        check += f" --passport {beside}"
+    of_event = _write(options.output, options.sequence, statement)
     if options.json:
-        told = {"journal": journal, "sequence": options.sequence, "file": str(options.output), "bytes": len(statement)}
-        print_json(told)
+        print_json({"journal": journal, **of_event, "passport": of_passport})
     else:
-        print_line(
-            f"{options.output}: {len(statement)} bytes; check it with `wayside verify {options.output} --trust ...`"
-        )
+        print_line(f"{options.output}: {len(statement)} bytes; check it with `{check} --trust ...`")
     return DONE
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all. Raises CannotTryError."""
+def _write(path: Path, sequence: int, content: bytes) -> dict[str, Any]:
+    """Write an event's file whole or not at all, and give what is told of it. Raises CannotTryError."""
     draft = path.with_name(f".{path.name}.part")
     try:
         draft.write_bytes(content)
@@ -71,6 +79,7 @@ def _write(path: Path, content: bytes) -> None:
         raise CannotTryError(
             f"{path}: cannot be written ({error.strerror}); name a file in a folder of yours"
         ) from error
+    return {"sequence": sequence, "file": str(path), "bytes": len(content)}
 
 
 def _journal(config: Path, journal: str | None) -> JournalReader:
@@ -99,4 +108,4 @@ def _journal(config: Path, journal: str | None) -> JournalReader:
 def _verify(options: argparse.Namespace) -> int:
     from ledger_sync.proof.__main__ import verify_to_stdout
 
-    return verify_to_stdout(options.file, options.trust, json_wanted=options.json)
+    return verify_to_stdout(options.file, options.passport, options.trust, json_wanted=options.json)

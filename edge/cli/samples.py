@@ -27,10 +27,17 @@ url = "mqtt://127.0.0.1:1883"
 # [health]
 # interval_s = 30
 
+# Who may open what a reader of cards seals: what `wayside authority init` prints.
+# [[authority]]
+# id = "transit-1"
+# role = "transit"
+# public_key = "..."
+
 # [[device]]
 # id = "meter-1"
-# driver = "dsmr"                    # dsmr, sml, jsonl; the driver's own keys follow
+# driver = "dsmr"                    # `wayside device list` names all drivers; their own keys follow
 # port = "/dev/serial/by-id/usb-..."
+# record_every_s = 900               # 0 records every telegram
 """
 
 LEDGER_TOML = """\
@@ -46,4 +53,12 @@ url = "mqtt://127.0.0.1:1883"
 # [[gateway]]
 # id = "gw-1"
 # public_key = "..."
+"""
+
+AUTHORITY_TOML = """\
+# An authority: who may open what gateways seal to its key. The key stays here, on no gateway.
+city = "demo"                        # a domain name or label
+id = "transit-1"                     # a-z, 0-9 and hyphen
+role = "transit"                     # transit, traffic, utility, settlement
+data_dir = "var-authority"           # identity; relative to this file
 """

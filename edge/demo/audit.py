@@ -6,13 +6,17 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from edge.harness.check import DeviceVerdict, check
+from edge.harness.place import TRUTH
+from edge.harness.recorded import recorded_in
+from edge.harness.truth import read_truth
 from edge.journal.reader import JournalReader
 from edge.journal.verify import JournalRefutedError, verify_journal
 from ledger_sync.city.status import ledger_status
 from ledger_sync.proof.event import parse_event
 
 from .errors import DemoFailedError
-from .places import VALIDATOR
+from .places import DEVICES, VALIDATOR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,6 +46,7 @@ class Audit:
     """Everything that was held against something else. `missing` counts sequences from 1 on that have no event."""
 
     taps: TapAudit
+    meters: tuple[DeviceVerdict, ...]
     last_sequence: int
     missing: int
     verdict: JournalVerdict
@@ -57,6 +62,9 @@ class Audit:
                 f"the validator has {taps.acknowledged} acknowledged taps, the journal {taps.journal}: "
                 f"lost {taps.lost}, doubled {taps.doubled}, altered {taps.altered}"
             )
+        for meter in self.meters:
+            if meter.problems:
+                return f"{meter.device}: {meter.problems[0]}"
         if self.missing:
             return f"{self.missing} of the sequences 1 to {self.last_sequence} are missing in the journal"
         if not verdict.batches == verdict.receipts == self.ledger_entries:
@@ -81,6 +89,13 @@ def audit_taps(
     )
 
 
+def _audit_meters(places: Places) -> tuple[DeviceVerdict, ...]:
+    """The meters' truth against the journal, as `wayside sim check` does."""
+    truth = read_truth(places.directory / DEVICES / TRUTH)
+    events = [event for event in recorded_in(places.gateway.place.data_dir) if event.device != VALIDATOR]
+    return tuple(check(truth, events, {device.id: device.common for device in places.gateway.devices}))
+
+
 def audit(places: Places, sent: Mapping[str, Mapping[str, Any]], acknowledged: Sequence[str]) -> Audit:
     """Read and verify everything; takes about a second. Raises DemoFailedError when the journal does not verify."""
     with JournalReader(places.journal) as reader:
@@ -98,6 +113,7 @@ def audit(places: Places, sent: Mapping[str, Mapping[str, Any]], acknowledged: S
     status = ledger_status(places.ledger)
     return Audit(
         audit_taps(sent, acknowledged, taps),
+        _audit_meters(places),
         last,
         last - len(sequences),
         verdict,

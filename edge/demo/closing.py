@@ -57,11 +57,17 @@ def _held(result: Result) -> str:
 The plug was pulled with {outage.taps_in_flight} taps in flight, batches without receipt: {outage.batches_waiting}.
 Broker away {outage.broker_s:.1f} s, gateway dead {outage.gateway_s:.1f} s. What the journal holds now:
   acknowledged {taps.acknowledged} = journal {taps.journal}, lost {taps.lost}, doubled {taps.doubled}
+  meters said {sum(one.said for one in audit.meters)} things: {_meters(audit)}
   sequences 1 to {audit.last_sequence} without a gap
   journal verify passes: {verdict.events} events, {verdict.batches} batches, {verdict.receipts} receipts
   the city's log: {audit.ledger_entries} entries, {audit.ledger_refusals} refusals
   tap sent to acknowledged   {_waits_text(outage.tap_wait_before, result.tap_wait_longest_s)}
   batch sealed to receipt    {_waits_text(outage.receipt_wait_before, result.receipt_wait_longest_s)}"""
+
+
+def _meters(audit: Audit) -> str:
+    recorded, missed = (sum(getattr(one, name) for one in audit.meters) for name in ("recorded", "in_gaps"))
+    return f"{recorded} in the journal, {missed} while the gateway was dead, lost 0"
 
 
 def _waits_text(before: Spread | None, longest_s: float) -> str:

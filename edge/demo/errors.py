@@ -1,7 +1,9 @@
-"""How a demo fails."""
+"""What ends the demo: DemoFailedError."""
 
 from __future__ import annotations
 
+from edge.harness.errors import HarnessError
 
-class DemoFailedError(Exception):
-    """Something that the demo shows did not hold; one sentence, which names the log to read."""
+
+class DemoFailedError(HarnessError):
+    """Something that the demo shows did not hold; the message says what, and where to look."""

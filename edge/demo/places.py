@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import base64
-import random
-import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge.config import load_gateway_config, load_gateway_place
+from edge.harness.ports import free_port
 from edge.journal.files import current_journal
 from ledger_sync.city.settings import load_ledger_place
 from ledger_sync.proof.keyfile import load_key, make_key
@@ -20,8 +19,10 @@ if TYPE_CHECKING:
     from ledger_sync.city.settings import LedgerPlace
 
 GATEWAY, VALIDATOR = "gw-1", "validator-1"
+DEVICES = "devices"
+"""The folder of the simulated meters, as their scenario `tram-stop` names them, and of their truth."""
 
-# Batches close soon and health comes often, so that a minute shows what otherwise takes an hour.
+# Batches close soon, health comes often and every telegram is recorded, so that a minute shows what takes an hour.
 _GATEWAY_TOML = """\
 city = "demo"
 gateway = "gw-1"
@@ -44,12 +45,14 @@ interval_s = 0.5
 [[device]]
 id = "meter-1"
 driver = "dsmr"
-port = "meter-1"
+port = "devices/meter-1"
+record_every_s = 0
 
 [[device]]
 id = "meter-2"
 driver = "sml"
-port = "meter-2"
+port = "devices/meter-2"
+record_every_s = 0
 
 [[device]]
 id = "validator-1"
@@ -121,24 +124,6 @@ def lay_out(directory: Path) -> Places:
         load_ledger_place(ledger_toml),
         gateway_key,
     )
-
-
-def free_port() -> int:
-    """A TCP port of loopback that nobody listens on.
-
-    It is below the range that outgoing connections take, so that the broker finds it free again after a restart.
-    Raises OSError when a hundred are taken.
-    """
-    for _ in range(100):
-        port = random.randint(20_000, 32_000)  # noqa: S311 - any will do
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise OSError("no free TCP port was found on 127.0.0.1 from 20000 to 32000; stop what listens there")
 
 
 def _public_key(path: Path) -> bytes:

@@ -1,106 +1,35 @@
-"""The demo's processes: each our own program in a session of its own, with its output in a log file.
-
-A SIGKILL of the demo leaves none of them: each asks the kernel to end it with its parent (`child`).
-"""
+"""The demo's processes: broker, ledger, gateway and meters."""
 
 from __future__ import annotations
 
-import asyncio
-import os
-import signal
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Self
 
-from .errors import DemoFailedError
+from edge.harness.processes import Process
+
+from .places import DEVICES
 
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
-
-STOP_MAX_S = 5.0
-"""What `wayside run` promises after SIGTERM."""
-_KILLED_MAX_S = 5.0
-
-
-class Process:
-    """One program that can be started, killed, started again and stopped. To be used in the main thread only.
-
-    The kernel ends a child with the very thread that started it, not with that thread's process.
-    """
-
-    def __init__(self, name: str, program: str, arguments: tuple[str, ...], directory: Path) -> None:
-        self.name = name
-        self.log_path = directory / f"{name}.log"
-        self._command = [sys.executable, "-I", "-m", "edge.demo.child", str(os.getpid()), program, *arguments]
-        self._directory = directory
-        self._running: subprocess.Popen[bytes] | None = None
-
-    @property
-    def is_up(self) -> bool:
-        """Whether it was started and not ended by us."""
-        return self._running is not None
-
-    def start(self) -> None:
-        """Start it; returns at once."""
-        with self.log_path.open("ab") as log:
-            self._running = subprocess.Popen(  # noqa: S603 - our own program with our own arguments
-                self._command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=self._directory,
-                env={**os.environ, "TMPDIR": str(self._directory)},
-                start_new_session=True,
-            )
-
-    def check(self) -> None:
-        """Raises DemoFailedError when it has ended by itself."""
-        code = self._running.poll() if self._running else None
-        if code is not None:
-            raise DemoFailedError(f"{self.name} ended by itself (exit code {code}); see {self.log_path}")
-
-    def kill(self) -> None:
-        """SIGKILL to it and whatever it started, as a power cut would; nothing of it runs on return. Idempotent."""
-        running, self._running = self._running, None
-        if running is not None:
-            if running.poll() is None:
-                os.killpg(running.pid, signal.SIGKILL)
-            running.wait(_KILLED_MAX_S)
-
-    async def stop(self) -> None:
-        """SIGTERM, and its orderly end. Raises DemoFailedError when that takes over 5 s, or its exit code is not 0."""
-        assert self._running is not None, "not started"
-        self._running.terminate()
-        try:
-            code = await asyncio.to_thread(self._running.wait, STOP_MAX_S)
-        except subprocess.TimeoutExpired:
-            raise DemoFailedError(
-                f"{self.name} did not end within {STOP_MAX_S:g} s of SIGTERM; see {self.log_path}"
-            ) from None
-        self._running = None
-        if code != 0:
-            raise DemoFailedError(f"{self.name} ended with exit code {code}; see {self.log_path}")
 
 
 class Processes:
     """Broker, ledger, gateway and meters; leaving the block kills those that run."""
 
     def __init__(self, directory: Path, port: int) -> None:
-        def process(name: str, program: str, *arguments: str) -> Process:
-            return Process(name, program, arguments, directory)
+        def process(name: str, *arguments: str) -> Process:
+            return Process(name, arguments, directory)
 
-        self.broker = process("broker", "wayside", "broker", "run", "--port", str(port))
-        self.ledger = process("ledger", "wayside", "ledger", "run", "--config", "ledger.toml")
-        self.gateway = process("gateway", "wayside", "run", "--config", "gateway.toml")
-        self.meters = (
-            process("meter-1", "simulator", "meter-dsmr", "--link", "meter-1", "--interval-s", "0.5", "--seed", "1"),
-            process("meter-2", "simulator", "meter-sml", "--link", "meter-2", "--interval-s", "0.5", "--seed", "2"),
+        self.broker = process("broker", "broker", "run", "--port", str(port))
+        self.ledger = process("ledger", "ledger", "run", "--config", "ledger.toml")
+        self.gateway = process("gateway", "run", "--config", "gateway.toml")
+        self.meters = process(
+            "meters", "sim", "run", "tram-stop", "--folder", DEVICES, "--broker", f"mqtt://127.0.0.1:{port}"
         )
-        self._all = (self.gateway, *self.meters, self.ledger, self.broker)
+        self._all = (self.gateway, self.meters, self.ledger, self.broker)
 
     def check(self) -> None:
-        """Raises DemoFailedError when one has ended by itself."""
+        """Raises HarnessError when one has ended by itself."""
         for process in self._all:
             process.check()
 

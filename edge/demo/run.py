@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.error_groups import leaves
+from edge.harness.errors import HarnessError
 from edge.journal.errors import JournalError
 from ledger_sync.city.errors import LedgerError
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from .story import Outage
 
 RUN_MAX_S = 58.0
-_FAILURES = (DemoFailedError, JournalError, LedgerError, sqlite3.Error, OSError)
+_FAILURES = (HarnessError, JournalError, LedgerError, sqlite3.Error, OSError)
 
 
 def run_demo(*, as_json: bool) -> int:

@@ -68,7 +68,7 @@ class Story:
         self.figures = Figures()
 
     async def look(self) -> None:
-        """Look at everything four times a second, until cancelled. Raises DemoFailedError when a process has died."""
+        """Look at everything four times a second, until cancelled. Raises HarnessError when a process has died."""
         while True:
             self._processes.check()
             self._validator.check()
@@ -90,8 +90,7 @@ class Story:
         processes = self._processes
         self._screen.tell("starting broker, city ledger, gateway, two meters, fare validator")
         processes.broker.start()
-        for meter in processes.meters:
-            meter.start()
+        processes.meters.start()
         await self._broker_listens()
         processes.ledger.start()
         processes.gateway.start()
@@ -144,8 +143,7 @@ class Story:
         """Normal flow again, then no more readings, until every event has its receipt."""
         await asyncio.sleep(AFTERWARDS_S)
         self._validator.stop_tapping()
-        for meter in self._processes.meters:
-            await meter.stop()
+        await self._processes.meters.stop()
         self._screen.tell("devices fall silent; waiting until the last event has its receipt")
         await self._until(lambda: self.figures.is_at_rest, DRAIN_MAX_S, "every event has its receipt", "ledger")
         self._screen.tell("at rest: every tap is answered, every event has its receipt")

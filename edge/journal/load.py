@@ -1,7 +1,7 @@
 """Reading a journal's state from its file: the start path, and the way back after a failed commit.
 
-Checks what is cheap and matters most: header and tables, the chain's end, and every event of the open batch, whose
-root is yet to be signed.
+Checks what is cheap and matters most: header and tables, the chain's end, every event of the open batch, whose root is
+yet to be signed, and the passports that coming events will refer to.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from ledger_sync.proof.anchor import anchor_hash, parse_anchor
 from ledger_sync.proof.cose import is_signed_by, parse
 from ledger_sync.proof.errors import ProofError
-from ledger_sync.proof.event import parse_event
+from ledger_sync.proof.event import encode_data, parse_event
+from ledger_sync.proof.event_types import EVENT_TYPES, PASSPORT
 from ledger_sync.proof.names import JOURNAL_ID_BYTES, issuer
 from ledger_sync.proof.receipt import parse_receipt
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from edge.signer import Signer
     from ledger_sync.proof.anchor import LedgerHead
+    from ledger_sync.proof.event import Event
 
 
 class EventRow(NamedTuple):
@@ -38,6 +40,16 @@ class EventRow(NamedTuple):
     recall: bytes | None
 
 
+_COLUMNS = ", ".join(EventRow._fields)
+
+
+class Passport(NamedTuple):
+    """A device's newest passport: the sequence of its event, and its encoded data."""
+
+    sequence: int
+    data: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """Where a journal stands."""
@@ -48,6 +60,7 @@ class Loaded:
     last_anchor_hash: bytes | None
     ledger_seen: LedgerHead | None
     counters: dict[str, int]
+    passports: dict[str, Passport]
     recalls: dict[str, DeviceRecall]
     open_events: list[EventRow]
 
@@ -99,6 +112,7 @@ def _load(connection: sqlite3.Connection, path: Path, signer: Signer) -> Loaded:
         last_anchor_hash=last_anchor_hash,
         ledger_seen=_ledger_seen(connection),
         counters=dict(connection.execute("SELECT id, counter FROM device")),
+        passports=_passports(connection, path, journal_id, signer),
         recalls=_recalls(connection),
         open_events=_open_events(connection, path, journal_id, first_open, signer),
     )
@@ -107,22 +121,37 @@ def _load(connection: sqlite3.Connection, path: Path, signer: Signer) -> Loaded:
 def _open_events(
     connection: sqlite3.Connection, path: Path, journal_id: bytes, first: int, signer: Signer
 ) -> list[EventRow]:
-    rows = connection.execute(
-        "SELECT sequence, device, type, utc_us, statement, recall FROM event WHERE sequence >= ? ORDER BY sequence",
-        (first,),
-    )
+    rows = connection.execute(f"SELECT {_COLUMNS} FROM event WHERE sequence >= ? ORDER BY sequence", (first,))  # noqa: S608 - ours
     events = []
     for expected, raw in enumerate(rows, first):
         row = EventRow(*raw)
-        event, envelope = parse_event(row.statement), parse(row.statement)
-        if (row.sequence, event.sequence, event.journal) != (expected, expected, journal_id):
-            raise JournalCorruptError(path, f"event {expected} of the open batch is missing or another's")
-        if (event.device, event.type) != (row.device, row.type):
-            raise JournalCorruptError(path, f"event {expected} of the open batch is altered")
-        if not is_signed_by(envelope, envelope.payload or b"", signer.public_key):
-            raise JournalCorruptError(path, f"event {expected} of the open batch is not signed by this gateway's key")
+        if row.sequence != expected:
+            raise JournalCorruptError(path, f"event {expected} is missing")
+        _event(path, row, journal_id, signer)
         events.append(row)
     return events
+
+
+def _passports(connection: sqlite3.Connection, path: Path, journal_id: bytes, signer: Signer) -> dict[str, Passport]:
+    """Each device's newest passport, of sealed batches as of the open one. Found by the index `event_passport`."""
+    newest = "SELECT max(sequence) FROM event WHERE type = 'device.passport' GROUP BY device"
+    passports = {}
+    for raw in connection.execute(f"SELECT {_COLUMNS} FROM event WHERE sequence IN ({newest})"):  # noqa: S608 - ours
+        event = _event(path, EventRow(*raw), journal_id, signer)
+        passports[event.device] = Passport(event.sequence, encode_data(EVENT_TYPES[PASSPORT], event.data))
+    return passports
+
+
+def _event(path: Path, row: EventRow, journal_id: bytes, signer: Signer) -> Event:
+    """The event in a row, in which it stands rightly and as it was signed. Raises JournalCorruptError, ProofError."""
+    event, envelope = parse_event(row.statement), parse(row.statement)
+    if (event.sequence, event.journal) != (row.sequence, journal_id):
+        raise JournalCorruptError(path, f"event {row.sequence} is another's")
+    if (event.device, event.type) != (row.device, row.type):
+        raise JournalCorruptError(path, f"event {row.sequence} is altered")
+    if not is_signed_by(envelope, envelope.payload or b"", signer.public_key):
+        raise JournalCorruptError(path, f"event {row.sequence} is not signed by this gateway's key")
+    return event
 
 
 def _recalls(connection: sqlite3.Connection) -> dict[str, DeviceRecall]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from ledger_sync.proof.anchor import parse_anchor
 from ledger_sync.proof.errors import ProofError
+from ledger_sync.proof.event_types import EVENT_TYPES
 from ledger_sync.proof.merkle import Frontier, leaf_hash
 from ledger_sync.proof.names import JOURNAL_ID_BYTES
 
@@ -212,6 +213,16 @@ class JournalReader:
         """The newest event's sequence; 0 when there is none."""
         last: int = next(self._rows("SELECT coalesce(max(sequence), 0) FROM event", (int,)))[0]
         return last
+
+    def newest_of(self, device: str, event_type: str) -> EventRow | None:
+        """The newest event of a device and type. A `counter.total` is found by its index, any other by reading back."""
+        known = EVENT_TYPES.get(event_type)
+        if known is None:
+            return None
+        # SQLite takes the index for a type that stands in the query, and not for a parameter.
+        query = f"""SELECT {_EVENT_COLUMNS} FROM event WHERE device = ? AND type = '{known.name}'
+            ORDER BY sequence DESC LIMIT 1"""  # noqa: S608 - ours
+        return next((EventRow(*row) for row in self._rows(query, _EVENT_TYPES, device)), None)
 
     def backlog(self) -> Backlog:
         """What the ledger has not receipted yet."""

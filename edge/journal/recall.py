@@ -20,7 +20,7 @@ ENTRY_BYTES = 2 * _HALF
 
 
 def recall_entry(reading_id: str, event_type: str, data: bytes) -> bytes:
-    """The entry of a reading; its content is type and (encoded) data."""
+    """The entry of a reading; its content is type and (encoded) data, evidence included."""
     content = event_type.encode() + b"\x00" + data
     return blake2b(reading_id.encode(), digest_size=_HALF).digest() + blake2b(content, digest_size=_HALF).digest()
 

@@ -1,8 +1,9 @@
-"""The journal's tables (version 1), and how its connections are opened.
+"""The journal's tables (version 2), and how its connections are opened.
 
 Kept readable for sqlite3, sqlite-utils and Datasette. The hot table is `event`: one insert an event, at its end, and
-no index beside the key, so that a commit touches the fewest pages. What can be derived is not stored: an event's batch
-is the one whose range holds its sequence, a batch's state follows from its receipt and refusal.
+no index beside the key but two small ones of what a start looks for, so that a commit touches the fewest pages. What can be derived is
+not stored: an event's batch is the one whose range holds its sequence, a batch's state follows from its receipt and
+refusal.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from sqlite_utils import Database
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 WAL_BYTES_MAX = 8 << 20
 
 _TABLES = """
@@ -67,6 +68,8 @@ CREATE VIEW event_state AS
         SELECT number FROM batch WHERE first_sequence <= event.sequence ORDER BY first_sequence DESC LIMIT 1
     ) AND event.sequence < batch.first_sequence + batch.count;
 """
+_PASSPORTS = "CREATE INDEX event_passport ON event (device) WHERE type = 'device.passport'"
+_COUNTER_TOTALS = "CREATE INDEX event_counter_total ON event (device) WHERE type = 'counter.total'"
 
 
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
@@ -87,6 +90,11 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
         for statement in _TABLES.split(";\n"):
             if statement.strip():
                 database.execute(statement)
+
+    @migrations(name="2-passports")
+    def passports(database: Database) -> None:
+        database.execute(_PASSPORTS)
+        database.execute(_COUNTER_TOTALS)
 
     migrations.apply(SqliteUtilsDatabase(connection))
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

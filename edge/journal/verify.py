@@ -10,6 +10,7 @@ from ledger_sync.proof.anchor import Anchor, anchor_hash, parse_anchor
 from ledger_sync.proof.cose import is_signed_by, parse
 from ledger_sync.proof.errors import ProofError
 from ledger_sync.proof.event import parse_event
+from ledger_sync.proof.event_types import PASSPORT
 from ledger_sync.proof.merkle import Frontier, leaf_hash
 from ledger_sync.proof.receipt import parse_receipt, parse_refusal
 from ledger_sync.proof.trust import is_answer_of
@@ -35,6 +36,14 @@ class JournalVerdict:
     receipts: int = 0
 
 
+@dataclass(slots=True)
+class _Device:
+    """A device's last counter so far, and the sequence of its passport in force."""
+
+    counter: int = 0
+    passport: int | None = None
+
+
 def verify_journal(
     reader: JournalReader,
     gateway_key: bytes,
@@ -45,14 +54,14 @@ def verify_journal(
     verdict = JournalVerdict()
     previous: bytes | None = None
     expected = 1
-    counters: dict[str, int] = {}
+    devices: dict[str, _Device] = {}
     for number, batch in enumerate(reader.batches(), 1):
         if (batch.number, batch.first_sequence) != (number, expected):
             raise JournalRefutedError(f"batch {number} is missing, or does not begin with event {expected}")
         anchor = _anchor(reader, batch, previous, gateway_key)
         tree = Frontier()
         for row in reader.rows(batch.first_sequence, batch.count):
-            _check_event(reader, row, expected, counters, gateway_key)
+            _check_event(reader, row, expected, devices, gateway_key)
             tree.append(leaf_hash(row.statement))
             expected += 1
             if expected % 1000 == 0:
@@ -66,10 +75,10 @@ def verify_journal(
             verdict.receipts += 1
         previous = anchor_hash(batch.anchor)
         verdict.batches += 1
-    if reader.device_counters() != counters:
+    if reader.device_counters() != {name: device.counter for name, device in devices.items()}:
         raise JournalRefutedError("the device table's counters are not those of the sealed events")
     for row in reader.rows(expected, SEQUENCE_MAX):
-        _check_event(reader, row, expected, counters, gateway_key)
+        _check_event(reader, row, expected, devices, gateway_key)
         expected += 1
     verdict.events = expected - 1
     return verdict
@@ -93,9 +102,9 @@ def _anchor(reader: JournalReader, batch: Batch, previous: bytes | None, gateway
 
 
 def _check_event(
-    reader: JournalReader, row: EventRow, expected: int, counters: dict[str, int], gateway_key: bytes
+    reader: JournalReader, row: EventRow, expected: int, devices: dict[str, _Device], gateway_key: bytes
 ) -> None:
-    """One event at its place; `counters` holds each device's last counter, and is moved on."""
+    """One event at its place; `devices` is moved on by it."""
     try:
         event, envelope = parse_event(row.statement), parse(row.statement)
     except ProofError as error:
@@ -106,11 +115,19 @@ def _check_event(
         raise JournalRefutedError(f"event {expected} is not signed by this gateway's key: something was altered")
     if (row.device, row.type, row.utc_us) != (event.device, event.type, event.stamp.utc_us):
         raise JournalRefutedError(f"event {expected}: its row's device, type or time is not what was signed")
-    counters[event.device] = counters.get(event.device, 0) + 1
-    if event.device_counter != counters[event.device]:
+    device = devices.setdefault(event.device, _Device())
+    device.counter += 1
+    if event.device_counter != device.counter:
         raise JournalRefutedError(
-            f"event {expected}: is number {counters[event.device]} of {event.device}, but says {event.device_counter}"
+            f"event {expected}: is number {device.counter} of {event.device}, but says {event.device_counter}"
         )
+    is_passport = event.type == PASSPORT
+    if event.passport != (None if is_passport else device.passport):
+        raise JournalRefutedError(
+            f"event {expected}: names {event.passport} as the passport of {event.device}, which is {device.passport}"
+        )
+    if is_passport:
+        device.passport = expected
 
 
 def _check_refusal(batch: Batch, raw: bytes, city: str, ledgers: Sequence[LedgerKey]) -> None:

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ledger_sync.proof.anchor import AnchorClaims, LedgerHead, anchor_hash
 from ledger_sync.proof.event import PayloadEncoder, Stamp
+from ledger_sync.proof.event_types import EVENT_TYPES, PASSPORT
 from ledger_sync.proof.merkle import Frontier, leaf_hash
 
 from .errors import JournalCorruptError, UnknownOutcomeError, is_corruption
-from .load import Loaded, load
+from .load import Loaded, Passport, load
 from .recall import DeviceRecall, Seen
 from .schema import migrate, open_to_write
 
@@ -30,7 +31,11 @@ if TYPE_CHECKING:
 
 
 class NewEvent(NamedTuple):
-    """An event to be recorded: everything but what only the commit can give it. `data` is encoded and checked."""
+    """An event to be recorded: everything but what only the commit can give it.
+
+    `data` and `evidence` (field 11) are encoded and checked. A `device.passport` is recorded only where it says
+    something else than the device's newest one.
+    """
 
     device: str
     row: EventType
@@ -38,6 +43,7 @@ class NewEvent(NamedTuple):
     origin: int
     stamp: Stamp
     recall: bytes | None
+    evidence: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,9 @@ class KeepAnswer:
 Change = NewEvent | Seal | KeepAnswer
 
 GAP = "gateway.gap"
+_PASSPORT = EVENT_TYPES[PASSPORT]
+_SAYS_NOTHING = b"\xa0"
+"""A passport without any field; it is not recorded of a device that has none."""
 
 
 @dataclass(slots=True)
@@ -122,6 +131,7 @@ class JournalWriter:
         self._last_anchor_hash = loaded.last_anchor_hash
         self._ledger_seen = loaded.ledger_seen
         self._counters = loaded.counters
+        self._passports = loaded.passports
         self._recalls = loaded.recalls
         self._encoder = PayloadEncoder(loaded.journal_id)
         self._open = OpenBatch(self.next_sequence)
@@ -188,9 +198,23 @@ class JournalWriter:
             known = self._recalls.setdefault(device, DeviceRecall()).look_up(recall)
             if known is not Seen.NEW:
                 return known
-        sequence, stamp, row = self.next_sequence, change.stamp, change.row
+        sequence, stamp, row, data = self.next_sequence, change.stamp, change.row, change.data
+        passport = self._passports.get(device)
+        if row is _PASSPORT:
+            if data == (passport.data if passport else _SAYS_NOTHING):
+                return Seen.SAME
+            self._passports[device], passport = Passport(sequence, data), None
         counter = self._counters.get(device, 0) + 1
-        payload = self._encoder.encode(sequence, counter, stamp, row, change.data, change.origin)
+        payload = self._encoder.encode(
+            sequence,
+            counter,
+            stamp,
+            row,
+            data,
+            change.origin,
+            change.evidence,
+            passport.sequence if passport else None,
+        )
         statement = self._signer.statement(device, payload)
         events.append((sequence, device, row.name, stamp.utc_us, statement, recall))
         self._count_in(device, row.name, stamp.utc_us, statement, recall)

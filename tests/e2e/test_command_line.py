@@ -32,6 +32,8 @@ ALL_VERBS = [
     ["check"],
     ["run"],
     ["demo"],
+    ["device", "list"],
+    ["device", "try"],
     ["journal", "stats"],
     ["journal", "events"],
     ["journal", "verify"],
@@ -41,6 +43,7 @@ ALL_VERBS = [
     ["ledger", "init"],
     ["ledger", "run"],
     ["ledger", "status"],
+    ["authority", "init"],
     ["broker", "run"],
 ]
 
@@ -48,7 +51,10 @@ ALL_VERBS = [
 # --- init and check ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("verb", "name"), [(["init"], "gw-1"), (["ledger", "init"], "ledger-1")])
+@pytest.mark.parametrize(
+    ("verb", "name"),
+    [(["init"], "gw-1"), (["ledger", "init"], "ledger-1"), (["authority", "init"], "transit-1")],
+)
 def test_init_makes_an_identity_and_a_sample_and_is_idempotent(tmp_path: Path, verb: list[str], name: str) -> None:
     config = tmp_path / "file.toml"
     first = told(*verb, "--config", config)

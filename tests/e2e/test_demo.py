@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 CALL = "import sys; from edge.cli import main; sys.exit(main())"
-PROCESSES = 6  # the demo, broker, ledger, gateway, two meters
+PROCESSES = 5  # the demo, broker, ledger, gateway, the meters
 START_MAX_S = 30.0
 END_MAX_S = 10.0
 RUN_MAX_S = 60.0

@@ -14,7 +14,7 @@ from edge.journal.writer import KeepAnswer, NewEvent, Seal
 from edge.signer import FileSigner
 from ledger_sync.proof.anchor import LedgerHead, anchor_hash
 from ledger_sync.proof.event import ClockState, Stamp, encode_data
-from ledger_sync.proof.event_types import event_type
+from ledger_sync.proof.event_types import PASSPORT, event_type
 from ledger_sync.proof.keyfile import SecretKey
 from ledger_sync.proof.merkle import Tree, leaf_hash
 from ledger_sync.proof.receipt import RefusalReason, make_refusal, proof_of, sign_root
@@ -44,6 +44,12 @@ def new_event(
     stamp = Stamp(UTC_US + number * 1_000_000, STAMP.boot_id, STAMP.boottime_us + number, STAMP.clock)
     recall = None if reading_id is None else recall_entry(reading_id, row.name, raw)
     return NewEvent(device, row, raw, 0, stamp, recall)
+
+
+def passport(device: str, data: Mapping[str, Any]) -> NewEvent:
+    """What the configuration says of a device."""
+    row = event_type(PASSPORT)
+    return NewEvent(device, row, encode_data(row, data), 0, STAMP, None)
 
 
 def open_journal(data_dir: Path, count_max: int = 10_000, signer: FileSigner = SIGNER) -> closing[_JournalWriter]:

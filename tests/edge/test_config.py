@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KEY = "A" * 43 + "="
+SEALING_KEY = "CQ" + "A" * 41 + "="  # the base point of X25519
 LEAST = f"""
 city = "demo"
 gateway = "gw-1"
@@ -60,7 +61,7 @@ interval_s = 30
 [[authority]]                        # who may open what is sealed; X25519
 id = "transit-1"
 role = "transit"                     # transit, traffic, utility, settlement
-public_key = "{KEY}"
+public_key = "{SEALING_KEY}"
 
 [[device]]
 id = "meter-1"
@@ -107,8 +108,8 @@ def test_the_sample_that_init_writes_lacks_only_the_ledger(file: Path) -> None:
     (problem,) = problems(file, GATEWAY_TOML)
     assert problem.startswith("ledger: is missing;")
     assert "wayside ledger init" in problem
-    commented = GATEWAY_TOML.replace("# [", "[").replace("...", KEY, 1)
-    for key in ("id", "public_key", "driver", "port", "heartbeat_s", "count_max", "age_max_s", "interval_s"):
+    commented = GATEWAY_TOML.replace("# [", "[").replace("...", KEY, 1).replace("...", SEALING_KEY, 1)
+    for key in ("id", "role", "public_key", "driver", "port", "heartbeat_s", "count_max", "age_max_s", "interval_s"):
         commented = commented.replace(f"# {key} =", f"{key} =")
     for key in ("commit_count_max", "commit_age_max_ms", "size_max_mb"):
         commented = commented.replace(f"# {key} =", f"{key} =")
@@ -185,6 +186,7 @@ def test_a_mistake_is_told_with_its_place_and_its_mend(file: Path, found: str, r
 
 
 APPENDED = [
+    (DEVICE + "record_every_s = 0.05", "device[0].record_every_s: is 0.05; must be 0 (every reading), or at least 0.1"),
     ("[batch]\ncount_max = 0", "batch.count_max: is 0; must be from 1 to 100000"),
     ("[batch]\ncount_max = 100001", "batch.count_max: is 100001; must be from 1 to 100000"),
     ("[batch]\ncount_max = 1.5", "batch.count_max: must be an integer, not a number"),
@@ -203,6 +205,7 @@ APPENDED = [
     ("[health]\ninterval_s = 3601", "health.interval_s: is 3601; must be from 0.1 to 3600"),
     ("[authority]", "authority: must be an array of tables ([[…]]), not a table"),
     ('[[authority]]\nid = "t-1"\nrole = "tax"', "authority[0].role: is 'tax'; one of: transit, traffic, utility"),
+    (f'[[authority]]\npublic_key = "{KEY}"', "authority[0].public_key: is no X25519 public key; `wayside"),
     ("[device]", "device: must be an array of tables: [[device]]"),
     ('[[device]]\ndriver = "jsonl"', "device[0].id: is missing; the device's id"),
     ('[[device]]\nid = "Gate 1"\ndriver = "jsonl"', "device[0].id: is 'Gate 1'; 1 to 32"),

@@ -11,6 +11,7 @@ from broker.session import Session
 from broker.url import BrokerUrl
 from edge import health
 from edge.clock import Clock
+from edge.device_config import CommonSettings
 from edge.health import HealthSources
 from edge.journal.files import current_journal
 from edge.journal.reader import JournalReader
@@ -48,7 +49,7 @@ SHAPE = {
 @pytest.fixture
 async def sources(tmp_path: Path) -> AsyncIterator[HealthSources]:
     """A journal of three batches of two taps, a device, and a session that never connected."""
-    device = SupervisedDevice("gate-1", "scripted", ScriptedDriver([]))
+    device = SupervisedDevice(CommonSettings("gate-1", "scripted"), ScriptedDriver([]), "gw-1")
     async with recording(tmp_path, count_max=2) as recorder:
         for _ in range(5):
             await recorder.record("gate-1", tap())
@@ -140,6 +141,7 @@ def test_each_device_with_its_last_reading(sources: HealthSources) -> None:
             "reason": "",
             "last_reading": None,
             "readings": 0,
+            "thinned": 0,
             "refused": 0,
             "errors": 0,
             "resyncs": 0,
@@ -147,12 +149,12 @@ def test_each_device_with_its_last_reading(sources: HealthSources) -> None:
         }
     ]
     device.online, device.last_reading_at, device.refused = True, 1_767_225_600.0, 2
-    device.driver.counters.readings = 7
+    device.driver.counters.readings, device.policy.thinned = 7, 4
     device.driver.counters.last_error = "4242 4242 4242 4242 is no line"
     (told,) = sources.values()["devices"]
     assert "4242" not in json.dumps(told)
     assert (told["online"], told["last_reading"]) == (True, "2026-01-01T00:00:00Z")
-    assert (told["readings"], told["refused"]) == (7, 2)
+    assert (told["readings"], told["thinned"], told["refused"]) == (7, 4, 2)
 
 
 @pytest.mark.parametrize(("state", "word"), [(0, "unsynced"), (1, "holdover"), (2, "synced")])

@@ -6,9 +6,20 @@ import pytest
 
 from edge.journal.errors import JournalCorruptError
 from edge.journal.reader import JournalReader
-from edge.prove import NotProvableError, prove, prove_batch
-from ledger_sync.proof.verify import verify
-from tests.edge.journals import TRUST, alter, receipted_journal
+from edge.journal.writer import KeepAnswer
+from edge.prove import NotProvableError, prove, prove_batch, prove_passport
+from ledger_sync.proof.verify import check_passport, verify
+from tests.edge.journals import (
+    SEAL,
+    TRUST,
+    Ledger,
+    alter,
+    anchors,
+    new_event,
+    open_journal,
+    passport,
+    receipted_journal,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +48,24 @@ def test_a_batch_is_proven_as_its_events_are(reader: JournalReader) -> None:
     batch = reader.batch(1)
     assert batch is not None
     assert dict(prove_batch(reader, batch)) == {sequence: prove(reader, sequence) for sequence in range(1, 6)}
+
+
+def test_an_event_is_proven_with_the_passport_that_it_names(tmp_path: Path) -> None:
+    ledger = Ledger()
+    with open_journal(tmp_path, count_max=2) as journal:
+        journal.commit([new_event(), passport("gate-1", {"place": "Harbour Road 12"}), new_event(), SEAL])
+        journal.commit([KeepAnswer(2, *ledger.register(anchors(journal.path)[2]))])
+    with JournalReader(journal.path) as reader:
+        statement = prove(reader, 3)
+        with pytest.raises(NotProvableError, match="event 3 names its device's passport, but event 2 has no receipt"):
+            prove_passport(reader, statement)
+        with open_journal(tmp_path) as journal:
+            journal.commit([KeepAnswer(1, *ledger.register(anchors(journal.path)[1]))])
+        proven_passport = prove_passport(reader, statement)
+        assert proven_passport is not None
+        assert proven_passport == (2, prove(reader, 2))
+        check_passport(verify(statement, TRUST), verify(proven_passport.statement, TRUST))
+        assert prove_passport(reader, prove(reader, 1)) is None
 
 
 @pytest.mark.parametrize("sequence", [-1, 0, 17, 1 << 64])

@@ -107,6 +107,10 @@ async def test_a_full_queue_makes_its_source_wait(tmp_path: Path) -> None:
         (Reading("fare.tap", {"token": "a"}, Origin.UNPROTECTED), "direction: is required"),
         (tap(token="4111 1111 1111 1111"), "token: looks like a card number"),
         (tap(token="\ud800"), "lone surrogate"),
+        (tap()._replace(evidence=(bytes(31),)), "evidence: must be digests of 32 bytes"),
+        (tap()._replace(evidence=("0" * 64,)), "evidence: must be digests of 32 bytes"),  # type: ignore[arg-type]
+        (tap(token="a" * 64)._replace(evidence=(bytes(32),) * 7), "at most 300 together"),
+        (tap()._replace(origin=4), "origin: must be one of devices.driver.Origin"),  # type: ignore[arg-type]
     ],
 )
 async def test_what_can_never_be_recorded_is_refused_at_once(tmp_path: Path, reading: Reading, why: str) -> None:
@@ -163,6 +167,33 @@ async def test_an_event_of_the_gateway_itself_is_durable_on_return(tmp_path: Pat
         await recorder.record_own("gw-1", "gateway.heartbeat", {})
         (event,) = recorded(tmp_path)
         assert (event.device, event.type, event.origin) == ("gw-1", "gateway.heartbeat", 3)
+
+
+async def test_evidence_is_recorded_and_is_content_too(tmp_path: Path) -> None:
+    outcomes, digest = Outcomes(), b"\x01" * 32
+    async with recording(tmp_path) as recorder:
+        for evidence in ((digest,), (digest,), ()):
+            await recorder.record("gate-1", tap("1")._replace(evidence=evidence), outcomes)
+        first, second, third = await outcomes.wait(3)
+    assert (first, second) == (Recorded(), Recorded())
+    assert isinstance(third, Refused)
+    (event,) = recorded(tmp_path)
+    assert event.evidence == (digest,)
+
+
+async def test_a_passport_is_recorded_before_what_follows_and_once_a_journal(tmp_path: Path) -> None:
+    place = {"place": "Harbour Road 12"}
+    for _ in range(2):
+        async with recording(tmp_path) as recorder:
+            await recorder.record_passport("gate-1", place)
+            await recorder.record_passport("gate-2", {})
+            await recorder.record("gate-1", tap())
+            await recorder.record("gate-2", tap())
+    known = [(event.device, event.type, event.passport) for event in recorded(tmp_path)]
+    taps = [("gate-1", "fare.tap", 1), ("gate-2", "fare.tap", None)]
+    assert known == [("gate-1", "device.passport", None), *taps, *taps]
+    assert recorded(tmp_path)[0].origin == 0
+    assert recorded(tmp_path)[0].data == place
 
 
 async def test_an_answer_of_the_ledger_is_durable_on_return(tmp_path: Path) -> None:

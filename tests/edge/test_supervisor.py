@@ -4,13 +4,20 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import os
 import random
+import time
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from devices.driver import DeviceError, Origin, Reading, Recorded, Refused
+from devices.jsonl.driver import Jsonl, JsonlSettings
+from devices.sim.pty import PseudoTerminal
 from edge import supervisor
+from edge.device_config import CommonSettings
+from edge.log import _JsonFormatter
 from edge.supervisor import SupervisedDevice, supervise
 from tests.edge.drivers import FOREVER, AnsweringDriver, ScriptedDriver
 from tests.edge.recording import Gate, recorded, recording, tap
@@ -22,6 +29,8 @@ if TYPE_CHECKING:
 
     from edge.recorder import Recorder
 
+FIRST_S, MAX_S = supervisor.BACKOFF_FIRST_S, supervisor.BACKOFF_MAX_S
+LINE = b'{"id": "1", "type": "fare.tap", "data": {"direction": "in", "token": "a"}}\n'
 LOST = DeviceError("port: the wire is lost; plug it in")
 
 
@@ -30,10 +39,17 @@ def _quick_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "BACKOFF_FIRST_S", 0.001)
     monkeypatch.setattr(supervisor, "BACKOFF_MAX_S", 0.01)
     monkeypatch.setattr(supervisor, "CLOSE_MAX_S", 0.05)
+    monkeypatch.setattr(supervisor, "HELD_S", 0.05)
 
 
-def device(driver: ScriptedDriver, name: str = "gate-1") -> SupervisedDevice:
-    return SupervisedDevice(name, "scripted", driver)
+def meter_reading(value: str) -> Reading:
+    registers = [{"obis": "1-0:1.8.0", "value": Decimal(value), "unit": "kWh"}]
+    data = {"meter_id": "m-1", "meter_time": None, "integrity": "crc", "registers": registers}
+    return Reading("meter.reading", data, Origin.CHECKSUM)
+
+
+def device(driver: ScriptedDriver, name: str = "gate-1", **keys: Any) -> SupervisedDevice:
+    return SupervisedDevice(CommonSettings(name, "scripted", **keys), driver, "gw-1")
 
 
 @contextlib.asynccontextmanager
@@ -102,13 +118,17 @@ async def test_a_device_that_stays_broken_is_told_once(tmp_path: Path, caplog: p
     assert the_device.reason == LOST.args[0]
 
 
-async def test_a_defect_is_logged_with_its_traceback(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    driver = ScriptedDriver([ValueError("a defect")], [FOREVER])
+async def test_a_defect_is_logged_with_its_place_and_without_its_words(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    driver = AnsweringDriver([tap("1"), ValueError("4242424242424242 is no line")], [FOREVER])
+    driver.close_error, driver.answer_errors = RuntimeError("4242424242424242"), [RuntimeError("4242424242424242")]
     async with recording(tmp_path) as recorder, supervised(recorder, device(driver)):
-        await until(lambda: driver.opened == 2)
-    (record,) = [record for record in caplog.records if record.exc_info]
-    assert record.exc_info is not None
-    assert str(record.exc_info[1]) == "a defect"
+        await until(lambda: driver.opened == 2 and driver.answers)
+    defects = [vars(record) for record in caplog.records if record.levelno == logging.ERROR]
+    assert {one["error"] for one in defects} == {"ValueError", "RuntimeError"}
+    assert all("tests/edge/drivers.py" in one["trace"] for one in defects)
+    assert "4242" not in "".join(map(_JsonFormatter().format, caplog.records))
 
 
 async def test_one_devices_faults_are_not_anothers(tmp_path: Path) -> None:
@@ -127,7 +147,7 @@ async def test_one_devices_faults_are_not_anothers(tmp_path: Path) -> None:
     assert [one["state"] for one in health(tmp_path, "sound")] == ["online"]
 
 
-async def test_the_backoff_doubles_to_its_cap_and_begins_anew_after_a_stable_time(
+async def test_the_backoff_doubles_to_its_cap_and_begins_anew_once_the_wire_held(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ceilings: list[float] = []
@@ -138,15 +158,15 @@ async def test_the_backoff_doubles_to_its_cap_and_begins_anew_after_a_stable_tim
         return 0
 
     monkeypatch.setattr(random, "uniform", full_jitter)
-    monkeypatch.setattr(supervisor, "BACKOFF_FIRST_S", 0.5)
-    monkeypatch.setattr(supervisor, "BACKOFF_MAX_S", 30.0)
-    driver = ScriptedDriver([LOST])
+    monkeypatch.setattr(supervisor, "BACKOFF_FIRST_S", FIRST_S)
+    monkeypatch.setattr(supervisor, "BACKOFF_MAX_S", MAX_S)
+    driver = ScriptedDriver(*[[LOST]] * 7, [])
     async with recording(tmp_path) as recorder, supervised(recorder, device(driver)):
-        await until(lambda: len(ceilings) >= 9)
-        monkeypatch.setattr(supervisor, "STABLE_S", 0.0)
+        await until(lambda: len(ceilings) >= 7)
+        monkeypatch.setattr(supervisor, "HELD_S", 0.0)
         count = len(ceilings)
         await until(lambda: len(ceilings) >= count + 3)
-    assert ceilings[:9] == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
+    assert ceilings[:6] == [0.5, 1, 2, 4, 5, 5]
     assert ceilings[-1] == 0.5
 
 
@@ -209,6 +229,150 @@ async def test_readings_that_a_driver_spoils_do_not_use_up_the_room_for_answers(
     driver = AnsweringDriver(*[spoiled] * 5, [tap("sound"), FOREVER])
     async with recording(tmp_path) as recorder, supervised(recorder, device(driver)):
         await until(lambda: driver.answers == [("sound", Recorded())])
+
+
+async def test_a_wire_that_opens_and_fails_at_once_is_never_online(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "HELD_S", 3600)
+    driver = ScriptedDriver([])
+    async with recording(tmp_path) as recorder, supervised(recorder, device(driver)):
+        await until(lambda: driver.opened >= 10)
+    assert [one["state"] for one in health(tmp_path)] == ["offline"]
+
+
+async def test_a_wire_that_fails_after_every_reading_is_told_once_until_it_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "HELD_S", 0.5)
+    driver = ScriptedDriver(*[[tap(), LOST]] * 10, [tap(token="holds"), FOREVER])
+    the_device = device(driver)
+    async with recording(tmp_path) as recorder, supervised(recorder, the_device):
+        await until(lambda: driver.opened == 11)
+        assert not the_device.online
+        await until(lambda: the_device.online)
+    assert [one["state"] for one in health(tmp_path)] == ["online", "offline", "online"]
+    assert [event.type for event in recorded(tmp_path)].count("fare.tap") == 11
+
+
+async def test_a_silent_device_is_online_once_its_wire_has_held(tmp_path: Path) -> None:
+    the_device = device(ScriptedDriver([FOREVER]))
+    async with recording(tmp_path) as recorder, supervised(recorder, the_device):
+        await asyncio.sleep(0)
+        assert not the_device.online
+        await until(lambda: the_device.online)
+    assert the_device.last_reading_at is None
+
+
+async def test_an_open_that_hangs_is_told_and_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "OPEN_MAX_S", 0.05)
+
+    class Hanging(ScriptedDriver):
+        async def open(self) -> None:
+            await super().open()
+            if self.opened < 3:
+                await asyncio.Event().wait()
+
+    driver = Hanging([tap(), FOREVER])
+    async with recording(tmp_path) as recorder, supervised(recorder, device(driver)):
+        await until(lambda: recorder.recorded_count == 3)
+        assert driver.closed == 2
+    offline, online = health(tmp_path)
+    assert offline["reason"] == "driver scripted did not open its device within 0.05 s; check the device"
+    assert online["state"] == "online"
+
+
+async def test_a_drivers_own_timeout_is_its_defect_and_not_the_deadlines(tmp_path: Path) -> None:
+    the_device = device(ScriptedDriver([TimeoutError()]))
+    async with recording(tmp_path) as recorder, supervised(recorder, the_device):
+        await until(lambda: the_device.reason)
+    assert the_device.reason == "driver scripted failed (TimeoutError); see the log"
+
+
+async def test_a_driver_that_never_waits_leaves_the_loop_to_others(tmp_path: Path) -> None:
+    class Flood(ScriptedDriver):
+        async def readings(self) -> AsyncIterator[Reading]:
+            while True:
+                yield meter_reading("1.000")
+
+    flooding, sound = device(Flood([]), "flooding"), device(ScriptedDriver([tap(), FOREVER]), "sound")
+    async with recording(tmp_path) as recorder, supervised(recorder, flooding, sound):
+        await until(lambda: sound.last_reading_at is not None and flooding.policy.thinned > 100)
+    assert [event.device for event in recorded(tmp_path)].count("sound") == 2
+
+
+async def test_what_is_not_worth_recording_is_counted_and_what_a_register_did_is_told(tmp_path: Path) -> None:
+    told = [meter_reading(value) for value in ("100.0", "100.1", "100.2", "99.0", "99.1")]
+    the_device = device(ScriptedDriver([*told, FOREVER]))
+    async with recording(tmp_path) as recorder, supervised(recorder, the_device):
+        await until(lambda: the_device.policy.thinned == 3 and recorder.recorded_count == 4)
+    _, first, status, last = recorded(tmp_path)
+    assert [str(one.data["registers"][0]["value"]) for one in (first, last)] == ["100.0", "99.0"]
+    assert (status.type, status.device, status.data["status"]) == ("meter.status", "gate-1", "fell")
+
+
+async def test_a_device_that_waits_for_an_answer_has_every_reading_recorded_and_answered(tmp_path: Path) -> None:
+    driver = AnsweringDriver([meter_reading("1.0")] * 3 + [FOREVER])
+    async with recording(tmp_path) as recorder, supervised(recorder, device(driver)):
+        await until(lambda: len(driver.answers) == 3)
+    assert [outcome for _, outcome in driver.answers] == [Recorded()] * 3
+
+
+async def test_a_thinned_reading_is_passed_over_where_the_device_only_waits_for_leave_to_forget_it(
+    tmp_path: Path,
+) -> None:
+    class Broker(AnsweringDriver):
+        passed_over = 0
+
+        async def pass_over(self, reading: Reading) -> None:
+            assert reading.id is not None
+            self.passed_over += 1
+
+    driver = Broker([meter_reading("1.0")._replace(id=str(number)) for number in range(3000)] + [FOREVER])
+    async with recording(tmp_path) as recorder, supervised(recorder, device(driver)):
+        await until(lambda: driver.passed_over == 2999)
+    assert driver.answers == [("0", Recorded())]
+
+
+async def test_the_contact_of_the_cabinets_door_is_told_by_the_gateway_too(tmp_path: Path) -> None:
+    def contact(*, active: bool) -> Reading:
+        return Reading("contact.state", {"contact": "door", "active": active}, Origin.UNPROTECTED)
+
+    script = [contact(active=False), contact(active=True), contact(active=True), FOREVER]
+    lamp, door = device(ScriptedDriver(script), "lamp"), device(ScriptedDriver(script), "door-1", role="tamper")
+    async with recording(tmp_path) as recorder, supervised(recorder, lamp, door):
+        await until(lambda: door.policy.thinned == lamp.policy.thinned == 1)
+    events = [one for one in recorded(tmp_path) if one.device in ("door-1", "gw-1") and one.type != "device.health"]
+    assert [(one.device, one.type, one.data["active"]) for one in events] == [
+        ("door-1", "contact.state", False),
+        ("gw-1", "gateway.tamper", False),
+        ("door-1", "contact.state", True),
+        ("gw-1", "gateway.tamper", True),
+    ]
+    assert events[1].data == {"device": "door-1", "contact": "door", "active": False}
+
+
+async def test_an_adapter_that_returns_under_another_name_is_read_within_10_s_at_the_worst(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "BACKOFF_FIRST_S", MAX_S)
+    monkeypatch.setattr(supervisor, "BACKOFF_MAX_S", MAX_S)
+    monkeypatch.setattr(random, "uniform", lambda _, high: high)
+    with PseudoTerminal(tmp_path / "by-id") as terminal:
+        driver = Jsonl("gate-1", JsonlSettings(port=terminal.path))
+        the_device = SupervisedDevice(CommonSettings("gate-1", "jsonl"), driver, "gw-1")
+        async with recording(tmp_path) as recorder, supervised(recorder, the_device):
+            await until(lambda: terminal.write(LINE) and driver.counters.readings)
+            first_name = (tmp_path / "by-id").readlink()
+            holder = os.open(first_name, os.O_RDWR | os.O_NOCTTY)  # so that its name is not given out again
+            terminal.unplug()
+            await until(lambda: the_device.online is False)
+            terminal.replug()
+            returned_at, readings = time.monotonic(), driver.counters.readings
+            await until(lambda: terminal.write(LINE) and driver.counters.readings > readings)
+            assert time.monotonic() - returned_at < 10
+            assert (tmp_path / "by-id").readlink() != first_name
+        os.close(holder)
 
 
 async def test_any_reason_can_be_recorded(tmp_path: Path) -> None:

@@ -87,5 +87,5 @@ def test_a_crash_before_the_version_is_written_is_made_good(path: Path) -> None:
 
 def test_a_newer_schema_is_left_alone(path: Path) -> None:
     alter(path, f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
-    with closing(open_to_write(path)) as connection, pytest.raises(JournalForeignError, match="knows 1: update it"):
+    with closing(open_to_write(path)) as connection, pytest.raises(JournalForeignError, match="knows 2: update it"):
         migrate(connection, path)

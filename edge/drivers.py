@@ -1,0 +1,38 @@
+"""How a configured device gets its driver."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from devices.driver import Resuming, Sealing
+from devices.registry import load_driver
+from edge.journal.newest import newest_event
+from edge.sealing import seal_to
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from devices.driver import Driver
+    from edge.config import AuthorityConfig
+    from edge.device_config import DeviceConfig
+    from edge.journal.reader import JournalReader
+
+
+def make_driver(device: DeviceConfig, authorities: Iterable[AuthorityConfig]) -> Driver:
+    """The device's driver, not opened; one that seals has the seal of the first authority of its role.
+
+    There is one, as a configuration without it is refused. Raises DriverRegistryError.
+    """
+    driver = load_driver(device.driver)(device.id, device.settings)
+    if isinstance(driver, Sealing):
+        keys = (one.public_key for one in authorities if one.role == driver.seals_to)
+        driver.use_seal(seal_to(next(keys)))
+    return driver
+
+
+def resume(driver: Driver, device: str, journal: JournalReader) -> None:
+    """Let a driver that can do so go on from what the journal has of its device. Raises JournalError."""
+    if isinstance(driver, Resuming):
+        last = newest_event(journal, device, driver.resumes)
+        if last is not None:
+            driver.resume(last.data)

@@ -1,0 +1,242 @@
+"""A journal held against the truth: every true event once, right values, right order, declared gaps and no others.
+
+What a gateway cannot have heard is excused only where the journal itself declares it: before a device's first event,
+while its `device.health` says offline, while the gateway was down, and after its last `gateway.stop`. Nothing excuses
+what was acknowledged.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from .truth import ANY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from edge.device_config import CommonSettings
+
+    from .truth import Said
+
+SLACK_S = 1.0
+"""How long before a loss is noticed a reading may have been lost with it, and after its end one may come too early."""
+_DEFAULT_EVERY_S = 900.0
+_PERIODIC = {"meter.reading": ("meter_id",), "counter.total": ("counter",)}
+_STATES = {
+    "parking.state": (("bay",), "occupied"),
+    "contact.state": (("contact",), "active"),
+    "signal.phase": (("controller", "group", "kind"), "state"),
+}
+_DERIVED = {"meter.status"}
+"""What the gateway finds by itself: allowed only where a truth has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An event of a journal. `at`: UTC seconds."""
+
+    device: str
+    type: str
+    at: float
+    data: Mapping[str, Any]
+    sequence: int
+
+
+@dataclass(slots=True)
+class DeviceVerdict:
+    """What became of one device's truth; `problems` are sentences, empty if all is well."""
+
+    device: str
+    said: int = 0
+    recorded: int = 0
+    thinned: int = 0
+    in_gaps: int = 0
+    unsure: int = 0
+    gap_s: float = 0.0
+    problems: list[str] = field(default_factory=list)
+
+
+Gap = tuple[float, float]
+
+
+def check(
+    truth: Mapping[str, Sequence[Said]], events: Iterable[Recorded], devices: Mapping[str, CommonSettings]
+) -> list[DeviceVerdict]:
+    """A verdict for each device of the truth and for each that the journal has events of."""
+    journal = list(events)
+    of_device: dict[str, list[Recorded]] = {device: [] for device in truth}
+    for event in journal:
+        if not event.type.startswith(("device.", "gateway.")):
+            of_device.setdefault(event.device, []).append(event)
+    return [
+        _Check(device, truth.get(device, ()), recorded, gaps_of(device, journal), devices.get(device)).verdict()
+        for device, recorded in of_device.items()
+    ]
+
+
+def gaps_of(device: str, journal: Sequence[Recorded]) -> list[Gap]:
+    """When the journal says that it heard nothing of a device, as intervals of UTC seconds, with slack."""
+    gaps: list[Gap] = []
+    since: float | None = -math.inf
+    last = -math.inf
+    for event in journal:
+        begins = _loss_begins(device, event, last)
+        if begins is not None:
+            since = begins if since is None else since
+        elif since is not None and event.device == device and event.type != "device.passport":
+            gaps.append((since - SLACK_S, event.at + SLACK_S))
+            since = None
+        last = event.at
+    # A journal that ends without `gateway.stop` tells nothing of what came after its last event.
+    gaps.append(((last if since is None else since) - SLACK_S, math.inf))
+    return gaps
+
+
+def _loss_begins(device: str, event: Recorded, last: float) -> float | None:
+    """Since when the device is not heard, if this event says so; `last`: when the event before it was."""
+    if event.type == "gateway.start":
+        return last
+    if event.type == "gateway.stop":
+        return event.at
+    if event.device == device and event.type == "device.health" and event.data.get("state") == "offline":
+        return event.at
+    return None
+
+
+class _Check:
+    """One device: its truth and its events walked side by side."""
+
+    def __init__(
+        self,
+        device: str,
+        truth: Sequence[Said],
+        recorded: Sequence[Recorded],
+        gaps: Sequence[Gap],
+        common: CommonSettings | None,
+    ) -> None:
+        self._truth, self._recorded, self._gaps = truth, recorded, gaps
+        self._every_s = common.record_every_s if common else None
+        self._on_change = common.record_on_change if common else False
+        finite = [(begin, end) for begin, end in gaps if math.isfinite(begin) and math.isfinite(end)]
+        self._verdict = DeviceVerdict(
+            device, len(truth), len(recorded), gap_s=sum(end - begin for begin, end in finite)
+        )
+        self._is_matched = [False] * len(truth)
+        self._slots: set[tuple[str, str, int]] = set()
+
+    def verdict(self) -> DeviceVerdict:
+        """Walk both, in order."""
+        # What is sent again until it is answered comes when it is heard: its order is the wire's, not the device's.
+        is_resent = any(said.acknowledged for said in self._truth)
+        position = 0
+        for event in self._recorded:
+            found = self._find(event, 0 if is_resent else position)
+            if found is None:
+                if not self._is_told_again(event):
+                    self._tell_stranger(event)
+                continue
+            self._is_matched[found] = True
+            position = found + 1
+            self._slots |= self._slots_of(event.type, event.data, (event.at,))
+        previous: dict[str, Said] = {}
+        for said, is_matched in zip(self._truth, self._is_matched, strict=True):
+            if not is_matched:
+                self._excuse(said, previous.get(_subject(said)))
+            previous[_subject(said)] = said
+        if self._truth and not self._recorded:
+            self._verdict.problems.append(f"none of the {len(self._truth)} things that it said is in the journal")
+        return self._verdict
+
+    def _find(self, event: Recorded, begin: int) -> int | None:
+        """The first thing from there on that the event may be, and that no other event is."""
+        places = range(begin, len(self._truth))
+        return next((one for one in places if not self._is_matched[one] and _is_same(self._truth[one], event)), None)
+
+    def _is_told_again(self, event: Recorded) -> bool:
+        """Whether a state is told as it is when a device is heard again: true, and the first of its subject then."""
+        if event.type not in _STATES:
+            return False
+        fields, state = _STATES[event.type]
+        subject = _name(event.data, fields)
+        said = [one for one in self._truth if one.type == event.type and _name(one.data, fields) == subject]
+        before = [one for one in said if one.at <= event.at + SLACK_S]
+        since = max((begin for begin, _ in self._gaps if begin <= event.at), default=-math.inf)
+        is_first = not any(
+            one.sequence < event.sequence and one.at > since + SLACK_S and _name(one.data, fields) == subject
+            for one in self._recorded
+            if one.type == event.type
+        )
+        return is_first and bool(before) and before[-1].data[state] == event.data[state]
+
+    def _tell_stranger(self, event: Recorded) -> None:
+        if event.type in _DERIVED and not any(said.type == event.type for said in self._truth):
+            what = "was found by the gateway, and nothing like it happened"
+        elif self._find(event, 0) is not None:
+            what = "is out of order"
+        elif any(_is_same(said, event) for said in self._truth):
+            what = "is in the journal twice"
+        else:
+            what = "was never said like this"
+        self._verdict.problems.append(f"event {event.sequence} ({event.type}) {what}: {_shown(event.data)}")
+
+    def _excuse(self, said: Said, before: Said | None) -> None:
+        if self._is_thinned(said, before):
+            self._verdict.thinned += 1
+        elif said.acknowledged:
+            self._lose(said, "was acknowledged, and is not in the journal")
+        elif not said.sure:
+            self._verdict.unsure += 1
+        elif any(begin <= said.at <= end for begin, end in self._gaps):
+            self._verdict.in_gaps += 1
+        else:
+            self._lose(said, "is not in the journal, and no gap is declared there")
+
+    def _lose(self, said: Said, what: str) -> None:
+        self._verdict.problems.append(f"number {said.number} ({said.type}) {what}: {_shown(said.data)}")
+
+    def _is_thinned(self, said: Said, before: Said | None) -> bool:
+        if said.type in _PERIODIC:
+            # It was heard a little after it was said.
+            return bool(self._slots & self._slots_of(said.type, said.data, (said.at, said.at + SLACK_S)))
+        if said.type in _STATES and self._on_change and before is not None:
+            state = _STATES[said.type][1]
+            return bool(said.data[state] == before.data[state])
+        return False
+
+    def _slots_of(self, kind: str, data: Mapping[str, Any], times: Iterable[float]) -> set[tuple[str, str, int]]:
+        """The recording intervals that these times lie in."""
+        every_s = _DEFAULT_EVERY_S if self._every_s is None else self._every_s
+        if kind not in _PERIODIC or not every_s:
+            return set()
+        subject = _name(data, _PERIODIC[kind])
+        return {(kind, subject, int(at // every_s)) for at in times}
+
+
+def _subject(said: Said) -> str:
+    fields = _STATES[said.type][0] if said.type in _STATES else _PERIODIC.get(said.type, ())
+    return f"{said.type} {_name(said.data, fields)}"
+
+
+def _name(data: Mapping[str, Any], fields: Sequence[str]) -> str:
+    return " ".join(str(data.get(one)) for one in fields)
+
+
+def _is_same(said: Said, event: Recorded) -> bool:
+    return said.type == event.type and _matches(said.data, event.data)
+
+
+def _matches(true: Any, recorded: Any) -> bool:
+    if true == ANY:
+        return True
+    if isinstance(true, dict) and isinstance(recorded, dict):
+        return true.keys() == recorded.keys() and all(_matches(one, recorded[key]) for key, one in true.items())
+    if isinstance(true, list) and isinstance(recorded, list):
+        return len(true) == len(recorded) and all(map(_matches, true, recorded))
+    return type(true) is type(recorded) and bool(true == recorded)
+
+
+def _shown(data: Mapping[str, Any]) -> str:
+    text = str(dict(data))
+    return text if len(text) <= 160 else f"{text[:157]}..."  # noqa: PLR2004 - a line of a terminal, twice
