@@ -59,13 +59,18 @@ class ConnectionEndedError(Exception):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Message:
-    """A received message; `qos` is that of its delivery."""
+    """A received message; `qos` is that of its delivery.
+
+    `retained`: the broker had kept it, and sends it because of the subscription, however old it is. `packet_id` stays
+    the same when a session's broker delivers a QoS 1 message again (MQTT 5, 4.4).
+    """
 
     topic: str
     payload: bytes
     content_type: str | None
     qos: int
-    _packet_id: int
+    retained: bool
+    packet_id: int
     _connection: Connection
 
     def acknowledge(self) -> None:
@@ -73,7 +78,7 @@ class Message:
 
         Nothing happens the second time, or when the connection is gone (the broker will deliver the message again).
         """
-        self._connection.acknowledge(self._packet_id, self)
+        self._connection.acknowledge(self.packet_id, self)
 
 
 class Connection:
@@ -337,7 +342,9 @@ class Connection:
 
     def _on_message(self, _client: Client, _userdata: Any, received: MQTTMessage) -> None:
         content_type = getattr(received.properties, "ContentType", None)
-        message = Message(received.topic, bytes(received.payload), content_type, received.qos, received.mid, self)
+        message = Message(
+            received.topic, bytes(received.payload), content_type, received.qos, received.retain, received.mid, self
+        )
         if message.qos > 0:
             if len(self._unacknowledged) >= UNACKNOWLEDGED_WINDOWS * self._options.window:
                 # Mosquitto 2.0 takes no notice of Receive Maximum when it delivers what a session has queued. Ending

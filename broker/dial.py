@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from paho.mqtt.client import Client
@@ -27,7 +27,10 @@ PACKET_BYTES_MAX = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class ConnectOptions:
-    """What each CONNECT of a session says, and the window: how many acknowledgements may be open each way."""
+    """What each CONNECT of a session says, and the window: how many acknowledgements may be open each way.
+
+    Without `username` the broker is asked for anonymous access.
+    """
 
     url: BrokerUrl
     client_id: str
@@ -36,6 +39,8 @@ class ConnectOptions:
     clean_start: bool
     session_expiry_s: int
     window: int
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
 
 
 def new_client(options: ConnectOptions) -> Client:
@@ -49,6 +54,8 @@ def new_client(options: ConnectOptions) -> Client:
     )
     client.connect_timeout = DIAL_DEADLINE_S
     client.max_inflight_messages_set(options.window)
+    if options.username is not None:
+        client.username_pw_set(options.username, options.password)
     will = options.will
     if will is not None:
         properties = publication_properties(will, PacketTypes.WILLMESSAGE)

@@ -79,8 +79,11 @@ class Driver(Protocol):
     Settings: ClassVar[type[Any]]
     """A frozen dataclass of `ledger_sync.proof.settings.setting` fields: the driver's own keys of `[[device]]`."""
 
-    wire_role: ClassVar[WireRole]
     counters: WireCounters
+
+    @property
+    def wire_role(self) -> WireRole:
+        """What the driver is on its wire: of the class, or by its settings."""
 
     def __init__(self, device: str, settings: Any) -> None:
         """Keep the device's id and its settings (an instance of `Settings`)."""
@@ -119,6 +122,17 @@ class Answering(Protocol):
         """
 
 
+@runtime_checkable
+class PassingOver(Answering, Protocol):
+    """An answering driver whose device need not be told that its reading is recorded (an optional ability).
+
+    It answers so that the reading does not come again, as with MQTT's QoS 1. Only its readings may be thinned.
+    """
+
+    async def pass_over(self, reading: Reading) -> None:
+        """Called instead of `answer`, and like it: `reading` is not worth recording, and need not come again."""
+
+
 Seal = Callable[[bytes], str]
 """Seals bytes to an authority's key (X25519, libsodium's sealed box); the result is base64 text for an event."""
 
@@ -147,3 +161,17 @@ class Addressed(Protocol):
     @staticmethod
     def address(settings: Any) -> str:
         """Where on its port the device is, in the field's words, such as `unit 3`."""
+
+
+@runtime_checkable
+class Resuming(Protocol):
+    """A driver that goes on from what is recorded of its device, such as a total that must not fall (an optional ability).
+
+    The journal finds a `counter.total` at once, by an index; an event of another type by reading back from its end.
+    """
+
+    resumes: ClassVar[str]
+    """The type of event that it goes on from."""
+
+    def resume(self, last: Mapping[str, Any]) -> None:
+        """Called once, before the first `open`, with the data of the device's newest such event, if there is one."""

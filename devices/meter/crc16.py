@@ -1,4 +1,4 @@
-"""The three 16-bit checksums that meters use; each takes bytes and gives an integer of 0 to 65535."""
+"""The 16-bit checksums that meters use; each takes bytes and gives an integer of 0 to 65535."""
 
 from __future__ import annotations
 
@@ -18,7 +18,15 @@ _ARC = tuple(_arc_entry(byte) for byte in range(256))
 
 def crc16_arc(data: bytes) -> int:
     """CRC-16/ARC: polynomial 0x8005 reflected, from 0 (DSMR P1 companion standard 5.0.2, clause 6.2)."""
-    crc = 0
+    return _ibm_reflected(data, 0)
+
+
+def crc16_modbus(data: bytes) -> int:
+    """CRC-16/MODBUS: polynomial 0x8005 reflected, from 0xFFFF (MODBUS over Serial Line V1.02, clause 6.2.2)."""
+    return _ibm_reflected(data, 0xFFFF)
+
+
+def _ibm_reflected(data: bytes, crc: int) -> int:
     for byte in data:
         crc = crc >> 8 ^ _ARC[(crc ^ byte) & 0xFF]
     return crc

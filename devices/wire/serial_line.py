@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import termios
 from typing import TYPE_CHECKING
 
 import serial
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 READ_BYTES_MAX = 4096
 WRITE_DEADLINE_S = 2.0
+_PSEUDO_TERMINALS = "/dev/pts/"
+_UNUSABLE = (serial.SerialException, OSError, ValueError, termios.error)
 
 _OPEN_MENDS = {
     errno.ENOENT: "does not exist; plug the device in, or correct `port`",
@@ -54,16 +57,17 @@ class SerialLine:
         Raises DeviceError: missing port, no permission, another holder, not a serial port.
         """
         await self.close()
+        pseudo = _is_pseudo_terminal(self.port)
         try:
             port = serial.Serial(
                 self.port,
                 self._baudrate,
-                bytesize=self._bytesize,
-                parity=self._parity,
+                bytesize=8 if pseudo else self._bytesize,
+                parity="N" if pseudo else self._parity,
                 timeout=0,
                 exclusive=True,
             )
-        except (serial.SerialException, OSError, ValueError) as error:
+        except _UNUSABLE as error:
             code = getattr(error, "errno", None)
             mend = _OPEN_MENDS.get(code or 0, f"cannot be used as a serial port ({error}); correct `port`")
             raise DeviceError(f"port {self.port}: {mend}") from error
@@ -104,6 +108,17 @@ class SerialLine:
         finally:
             if not complete:
                 self._fail("a write was broken off; open it again")
+
+    def change_baudrate(self, baudrate: int) -> None:
+        """Go on at `baudrate` bit/s until closed; what was written must have left the wire before.
+
+        Raises DeviceError when the port cannot do it; the line is then failed.
+        """
+        port = self._opened()
+        try:
+            port.baudrate = baudrate
+        except _UNUSABLE as error:
+            raise self._fail(f"cannot do {baudrate} bit/s ({error}); use another adapter") from error
 
     async def close(self) -> None:
         """Close and unlock the port; whoever waits in `read` or `write` gets DeviceError."""
@@ -154,6 +169,11 @@ class SerialLine:
             for waiting in self._waiting:
                 _wake(waiting)
         return DeviceError(self._failure)
+
+
+def _is_pseudo_terminal(port: str) -> bool:
+    """Such as that of socat or of a simulator: it has no parity, and refuses one when nothing else is changed."""
+    return os.path.realpath(port).startswith(_PSEUDO_TERMINALS)
 
 
 def _wake(waiting: asyncio.Future[None]) -> None:

@@ -58,6 +58,9 @@ class TcpLine:
             raise DeviceError(f"{self.port}: no answer within {CONNECT_DEADLINE_S:g} s; check its address") from error
         except OSError as error:
             raise DeviceError(f"{self.port}: cannot connect ({error.strerror or error}); check the device") from error
+        self._take(streams)
+
+    def _take(self, streams: tuple[StreamReader, StreamWriter]) -> None:
         for option in _KEEPALIVE:
             streams[1].get_extra_info("socket").setsockopt(*option)
         # From the first byte that the device does not take, `drain` waits: answers never pile up here.

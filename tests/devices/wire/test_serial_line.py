@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
+import termios
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -167,6 +169,23 @@ async def test_closing_wakes_the_reader_and_may_be_repeated(line: SerialLine) ->
     await line.close()
     with pytest.raises(DeviceError, match="is closed"):
         await reading
+
+
+async def test_a_pseudo_terminal_is_opened_again_and_again_though_it_has_no_parity(terminal: PseudoTerminal) -> None:
+    line = SerialLine(terminal.path, 2400, bytesize=7, parity="E")
+    for _ in range(3):
+        await line.open()
+        await line.close()
+
+
+async def test_the_speed_can_change_while_the_line_is_open(terminal: PseudoTerminal, line: SerialLine) -> None:
+    line.change_baudrate(300)
+    file = os.open(terminal.path, os.O_RDWR | os.O_NOCTTY)
+    assert termios.tcgetattr(file)[4:6] == [termios.B300, termios.B300]
+    os.close(file)
+    await line.close()
+    with pytest.raises(DeviceError, match="is closed"):
+        line.change_baudrate(9600)
 
 
 async def test_a_line_that_was_never_opened_says_so() -> None:
