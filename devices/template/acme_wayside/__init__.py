@@ -1,0 +1,1 @@
+"""Acme meters for Wayside gateways."""
