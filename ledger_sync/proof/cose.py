@@ -28,6 +28,7 @@ ISS, SUB, IAT = 1, 2, 6
 EDDSA = -8
 RFC9162_SHA256 = 1
 CBOR_CONTENT_FORMAT = 60
+CURVE_X25519, CURVE_ED25519 = 4, 6  # RFC 9053 section 7.1
 
 KID_BYTES = 8
 SIGNATURE_BYTES = 64
@@ -185,9 +186,9 @@ def is_signed_by(envelope: Sign1, payload: bytes, public_key: bytes) -> bool:
     return True
 
 
-def thumbprint(public_key: bytes) -> bytes:
-    """The COSE Key Thumbprint of an Ed25519 key, SHA-256, 32 bytes (RFC 9679)."""
-    return sha256(cbor.encode({1: 1, -1: 6, -2: public_key})).digest()
+def thumbprint(public_key: bytes, curve: int = CURVE_ED25519) -> bytes:
+    """The COSE Key Thumbprint of an octet key pair's public key, SHA-256, 32 bytes (RFC 9679)."""
+    return sha256(cbor.encode({1: 1, -1: curve, -2: public_key})).digest()
 
 
 @functools.lru_cache(maxsize=1024)

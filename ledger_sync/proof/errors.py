@@ -65,6 +65,7 @@ class Reason(enum.StrEnum):
     LEDGER_SIGNATURE = "ledger-signature"
     KEY_REVOKED = "key-revoked"
     KEY_OUT_OF_RANGE = "key-out-of-range"
+    PASSPORT_MISMATCH = "passport-mismatch"
 
 
 class UnreadableError(OSError):

@@ -41,12 +41,17 @@ BOOT_ID_BYTES = 16
 ) = range(1, 14)
 _FIELDS = frozenset(range(1, 14))
 _REQUIRED = _FIELDS - {EVIDENCE, PASSPORT}
-_ORIGINS = range(4)
+ORIGINS = range(4)
+_ORIGIN_FIELDS = tuple(b"\x0d" + cbor.encode(one) for one in ORIGINS)
 _REST_BYTES_MIN = 60  # of a payload, without its data
 _TYPE_NAME = re.compile(r"(?=.{3,32}\Z)[a-z0-9_]+(?:\.[a-z0-9_]+)+")
 
-CLOCK_SOURCE_BYTES_MAX = 10
-"""The most that keeps any `meter.reading` and `fare.tap` with data of 300 bytes in a statement of 640."""
+CLOCK_SOURCE_BYTES_MAX = 8
+JOURNAL_EVENTS_MAX = (1 << 32) - 1
+"""The largest sequence and device counter: a journal is at most 1 TiB, and an event in it never under 256 bytes.
+
+With both bounds a statement with 300 bytes of data, the longest names and a passport is at most 640 (FORMAT.md).
+"""
 
 CLOCK_UNSYNCED, CLOCK_HOLDOVER, CLOCK_SYNCED = _CLOCK_STATES = 0, 1, 2
 _CLOCK_KEYS = {1, 2, 3, 4}
@@ -91,6 +96,23 @@ def encode_data(row: EventType, data: Mapping[str, Any]) -> bytes:
     return raw
 
 
+def encode_evidence(row: EventType, data: bytes, evidence: tuple[bytes, ...]) -> bytes:
+    """Field 11 as it stands in a payload, key included; empty where there is no evidence.
+
+    Evidence takes its room from the data's, so that statements keep their bound. Raises SchemaError for what are no
+    SHA-256 digests, and for too many of them.
+    """
+    if not evidence:
+        return b""
+    if not isinstance(evidence, tuple) or any(not isinstance(one, bytes) or len(one) != HASH_BYTES for one in evidence):
+        raise SchemaError(f"must be digests of {HASH_BYTES} bytes", "evidence")
+    raw = b"\x0b" + cbor.encode(list(evidence))
+    if len(data) + len(raw) > row.data_bytes_max:
+        size = f"{len(raw)} bytes beside {len(data)} of data"
+        raise SchemaError(f"is {size}; a {row.name} has at most {row.data_bytes_max} together", "evidence")
+    return raw
+
+
 class PayloadEncoder:
     """Makes event payloads of one journal; everything that stays the same is encoded once (the hot path).
 
@@ -103,8 +125,21 @@ class PayloadEncoder:
         self._boot: tuple[bytes, bytes] = (b"", b"")
         self._types: dict[str, bytes] = {}
 
-    def encode(self, sequence: int, counter: int, stamp: Stamp, row: EventType, data: bytes, origin: int) -> bytes:
-        """The payload of one event; `data` is what `encode_data` gave."""
+    def encode(
+        self,
+        sequence: int,
+        counter: int,
+        stamp: Stamp,
+        row: EventType,
+        data: bytes,
+        origin: int,
+        evidence: bytes = b"",
+        passport: int | None = None,
+    ) -> bytes:
+        """The payload of one event; `data` is what `encode_data` gave, `evidence` what `encode_evidence` gave.
+
+        `origin` is one of ORIGINS.
+        """
         known, clock = self._clock
         if known is not stamp.clock:
             clock = b"\x07" + cbor.encode(stamp.clock.as_map())
@@ -119,8 +154,13 @@ class PayloadEncoder:
                 b"\x08" + cbor.encode(row.name) + b"\x09" + cbor.encode(row.version) + b"\x0a"
             )
         head = cbor.head
+        map_head, references = b"\xab\x01", evidence
+        if passport is not None:
+            map_head, references = b"\xac\x01", evidence + b"\x0c" + head(0, passport)
+        if evidence:
+            map_head = b"\xac\x01" if passport is None else b"\xad\x01"
         parts = (
-            b"\xab\x01",
+            map_head,
             head(0, sequence),
             self._journal,
             b"\x03",
@@ -133,8 +173,8 @@ class PayloadEncoder:
             clock,
             kind,
             data,
-            b"\x0d",
-            head(0, origin),
+            references,
+            _ORIGIN_FIELDS[origin],
         )
         return b"".join(parts)
 
@@ -179,10 +219,13 @@ def event_of(envelope: Sign1) -> Event:
     numbers = [fields[key] for key in (SEQUENCE, COUNTER, VERSION, UTC, BOOTTIME, ORIGIN)]
     if any(type(one) is not int for one in numbers) or min(numbers[:3]) < 1 or min(numbers) < 0:
         raise MalformedError("an event's sequence, counter, times, version or origin is no integer in range")
-    if fields[UTC] > UTC_US_MAX or fields[ORIGIN] not in _ORIGINS:
+    if fields[UTC] > UTC_US_MAX or fields[ORIGIN] not in ORIGINS:
         raise MalformedError("an event's time (4) is after the year 9999, or its origin (13) is none of 0 to 3")
+    if max(fields[SEQUENCE], fields[COUNTER]) > JOURNAL_EVENTS_MAX:
+        raise MalformedError(f"an event's sequence (1) or device counter (3) is over {JOURNAL_EVENTS_MAX}")
     stamp = Stamp(fields[UTC], _octets(fields[BOOT], BOOT_ID_BYTES), fields[BOOTTIME], _clock(fields[CLOCK]))
     name = _type_name(fields[TYPE])
+    evidence = _evidence(fields)
     _check_size(name, envelope)
     return Event(
         city=city,
@@ -195,8 +238,8 @@ def event_of(envelope: Sign1) -> Event:
         stamp=stamp,
         type=name,
         version=fields[VERSION],
-        data=_data(name, fields, len(envelope.payload)),
-        evidence=_evidence(fields),
+        data=_data(name, fields, evidence, len(envelope.payload)),
+        evidence=evidence,
         passport=_passport(fields),
         origin=fields[ORIGIN],
     )
@@ -242,7 +285,7 @@ def _check_size(name: str, envelope: Sign1) -> None:
         raise MalformedError(f"an event's statement is {size} bytes; of the type {name} at most {size_max}")
 
 
-def _data(name: str, fields: Mapping[int, Any], payload_size: int) -> Mapping[str, Any]:
+def _data(name: str, fields: Mapping[int, Any], evidence: tuple[bytes, ...], payload_size: int) -> Mapping[str, Any]:
     """The data, checked against its schema where this software knows the type and its version."""
     data = fields[DATA]
     if not isinstance(data, dict) or any(not isinstance(key, str) for key in data):
@@ -252,8 +295,8 @@ def _data(name: str, fields: Mapping[int, Any], payload_size: int) -> Mapping[st
         return data
     try:
         checked = row.check(data)
-        if payload_size > row.data_bytes_max + _REST_BYTES_MIN:
-            encode_data(row, data)  # only where it might be too large, as measuring costs
+        if payload_size > row.data_bytes_max + _REST_BYTES_MIN:  # only then, as measuring costs
+            encode_evidence(row, encode_data(row, data), evidence)
     except SchemaError as error:
         raise MalformedError(f"an event's data (10) is not that of a {row.name}: {error}") from error
     if checked != data:
@@ -272,6 +315,6 @@ def _evidence(fields: Mapping[int, Any]) -> tuple[bytes, ...]:
 
 def _passport(fields: Mapping[int, Any]) -> int | None:
     passport = fields.get(PASSPORT)
-    if PASSPORT in fields and (type(passport) is not int or passport < 1):
-        raise MalformedError("an event's passport (12) must be a sequence")
+    if PASSPORT in fields and (type(passport) is not int or not 1 <= passport < fields[SEQUENCE]):
+        raise MalformedError("an event's passport (12) must be the sequence of an earlier event")
     return passport

@@ -61,7 +61,13 @@ SIGNAL_PHASE = record(
         "source": choice("poll", "log", "push"),
         "resolution_ms": integer(0, 3_600_000),
     },
-    {"kind": choice("vehicle", "pedestrian", "overlap"), "raw": _label},
+    # `cause` is "opening" where a state is told because the gateway began to look, not because it changed.
+    {
+        "kind": choice("vehicle", "pedestrian", "overlap"),
+        "component": text(64),
+        "raw": _label,
+        "cause": choice("change", "opening"),
+    },
 )
 SIGNAL_ALARM = record(
     {
@@ -75,8 +81,13 @@ SIGNAL_ALARM = record(
         "priority": integer(0, 255),
         "acknowledged": boolean,
         "suspended": boolean,
+        # What happened to the alarm at `device_time`.
+        "change": choice("issue", "acknowledge", "suspend", "resume", "request"),
         "device_time": _device_time,
-        "values": array(record({"name": text(32), "value": text(120)}), 0, 16),
+        "text": text(120),
+        "values": array(record({"name": text(32), "value": optional(text(120))}), 0, 16),
+        # True where the device said more than there is room for.
+        "cut": boolean,
     },
 )
 _tap_fields = record(
@@ -146,8 +157,9 @@ COUNTER_TOTAL = record(
 )
 CONTACT_STATE = record({"contact": text(64), "active": boolean}, {"device_time": _device_time})
 EVIDENCE_PACKAGE = record(
-    {"package": text(128), "files": integer(1, 100_000), "bytes": _count, "manifest_sha256": octets(32)},
-    {"device_time": _device_time},
+    {"files": integer(1, 100_000), "bytes": _count, "manifest_sha256": octets(32)},
+    # A vendor's name for it may hold a plate: it is told where the configuration says so.
+    {"package": text(128), "device_time": _device_time},
 )
 DEVICE_PASSPORT = record(
     {},

@@ -1,4 +1,4 @@
-"""An Ed25519 secret key in a file: made once, atomically, mode 0600, and never overwritten.
+"""A secret key in a file, Ed25519 or X25519: made once, atomically, mode 0600, and never overwritten.
 
 The file is PEM with the PKCS #8 structure of RFC 8410 section 7, so that `openssl pkey` reads it too.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
+import enum
 import os
 import secrets
 import stat
@@ -23,9 +24,21 @@ if TYPE_CHECKING:
 
 SEED_BYTES = 32
 _FILE_BYTES_MAX = 4096
-# OneAsymmetricKey version 0, algorithm 1.3.101.112 (Ed25519), then the seed as an OCTET STRING in an OCTET STRING.
-_PKCS8_PREFIX = bytes.fromhex("302e020100300506032b657004220420")
+# OneAsymmetricKey version 0, the algorithm 1.3.101.x, then the key as an OCTET STRING in an OCTET STRING.
+_PKCS8 = "302e020100300506032b65{:02x}04220420"
 _BEGIN, _END = "-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----"
+
+
+class Algorithm(enum.IntEnum):
+    """What a key is for, by the last arc of its object identifier (RFC 8410 section 3)."""
+
+    X25519 = 110
+    ED25519 = 112
+
+    @property
+    def prefix(self) -> bytes:
+        """What stands before a key of 32 bytes in the file's structure."""
+        return bytes.fromhex(_PKCS8.format(self))
 
 
 class KeyFileError(Exception):
@@ -60,14 +73,14 @@ class SecretKey:
         return f"SecretKey({self.fingerprint[:16]})"
 
 
-def make_key(path: Path) -> bool:
+def make_key(path: Path, algorithm: Algorithm = Algorithm.ED25519) -> bool:
     """Make a new key at `path` (and its folder, mode 0700); False when there is a file already, which stays as it is.
 
     Durable on return. Raises KeyFileError.
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return _create(path, _encode(secrets.token_bytes(SEED_BYTES)))
+        return _create(path, _encode(secrets.token_bytes(SEED_BYTES), algorithm))
     except OSError as error:
         sentence = f"{path}: no key can be made here ({error.strerror}); see that its folder is writable"
         raise KeyFileError(sentence) from error
@@ -98,9 +111,14 @@ def _create(path: Path, content: bytes) -> bool:
 
 
 def load_key(path: Path) -> SecretKey:
-    """The key in the file at `path`.
+    """The Ed25519 key in the file at `path`. Raises KeyFileError like `load_secret`."""
+    return SecretKey(load_secret(path, Algorithm.ED25519))
 
-    Raises KeyFileError when it is missing, unreadable, readable by others, or no Ed25519 key.
+
+def load_secret(path: Path, algorithm: Algorithm) -> bytes:
+    """The 32 bytes of the secret key in the file at `path`.
+
+    Raises KeyFileError when it is missing, unreadable, readable by others, or no key of this algorithm.
     """
     try:
         with path.open("rb") as file:
@@ -112,24 +130,25 @@ def load_key(path: Path) -> SecretKey:
         raise KeyFileError(f"{path}: the key cannot be read ({error.strerror})") from error
     if mode & 0o077:
         raise KeyFileError(f"{path}: the key is open to other users (mode {mode:04o}); run: chmod 600 {path}")
-    seed = _decode(raw)
-    if seed is None:
-        raise KeyFileError(f"{path}: is no Ed25519 private key in PEM; restore it, or move it away and make a new one")
-    return SecretKey(seed)
+    secret = _decode(raw, algorithm)
+    if secret is None:
+        name = algorithm.name.title()
+        raise KeyFileError(f"{path}: is no {name} private key in PEM; restore it, or move it away and make a new one")
+    return secret
 
 
-def _encode(seed: bytes) -> bytes:
-    body = base64.b64encode(_PKCS8_PREFIX + seed).decode()
+def _encode(secret: bytes, algorithm: Algorithm) -> bytes:
+    body = base64.b64encode(algorithm.prefix + secret).decode()
     return f"{_BEGIN}\n{body}\n{_END}\n".encode()
 
 
-def _decode(pem: bytes) -> bytes | None:
+def _decode(pem: bytes, algorithm: Algorithm) -> bytes | None:
     try:
         lines = pem.decode("ascii").split()
         der = base64.b64decode("".join(lines[3:-3]), validate=True)
     except (UnicodeDecodeError, binascii.Error):
         return None
     framed = " ".join(lines[:3]) == _BEGIN and " ".join(lines[-3:]) == _END
-    if not framed or len(der) != len(_PKCS8_PREFIX) + SEED_BYTES or not der.startswith(_PKCS8_PREFIX):
+    if not framed or len(der) != len(algorithm.prefix) + SEED_BYTES or not der.startswith(algorithm.prefix):
         return None
-    return der.removeprefix(_PKCS8_PREFIX)
+    return der.removeprefix(algorithm.prefix)

@@ -16,10 +16,13 @@ _CLOCK_STATES = ("unsynced", "holdover", "synced")
 _ORIGINS = ("unprotected", "checksum", "authenticated link", "signed by the device")
 
 
-def as_json(proven: Proven) -> dict[str, Any]:
-    """The object that `verify --json` prints: values of JSON only, decimals as strings, bytes as hexadecimal digits."""
+def as_json(proven: Proven, passport: Proven | None = None) -> dict[str, Any]:
+    """The object that `verify --json` prints: values of JSON only, decimals as strings, bytes as hexadecimal digits.
+
+    With the event's passport, if that is proven too, its data.
+    """
     clock, seen = proven.stamp.clock, proven.ledger_seen
-    return {
+    told = {
         "verified": True,
         "city": proven.city,
         "gateway": proven.gateway,
@@ -31,6 +34,8 @@ def as_json(proven: Proven) -> dict[str, Any]:
         "version": proven.version,
         "data": data_to_json(proven.data),
         "origin": proven.origin,
+        "evidence": data_to_json(proven.evidence),
+        "passport": proven.passport,
         "time": utc_us_text(proven.stamp.utc_us),
         "clock": {
             "state": clock.state,
@@ -48,6 +53,7 @@ def as_json(proven: Proven) -> dict[str, Any]:
         "not_before": None if seen is None else utc_s_text(seen.issued_at),
         "not_revoked_as_of_entry": proven.entry,
     }
+    return told if passport is None else {**told, "passport_data": data_to_json(passport.data)}
 
 
 def refusal_as_json(error: RefusedError) -> dict[str, Any]:
@@ -55,8 +61,11 @@ def refusal_as_json(error: RefusedError) -> dict[str, Any]:
     return {"verified": False, "reason": error.reason.value, "sentence": str(error)}
 
 
-def as_text(proven: Proven) -> str:
-    """What is proven, in lines for people; no character of it can steer a terminal."""
+def as_text(proven: Proven, passport: Proven | None = None) -> str:
+    """What is proven, in lines for people; no character of it can steer a terminal.
+
+    With the event's passport, if that is proven too, its data.
+    """
     clock, seen = proven.stamp.clock, proven.ledger_seen
     bound = "" if clock.error_us is None else f", to {clock.error_us} µs"
     authentic = "authenticated" if clock.authenticated else "not authenticated"
@@ -65,7 +74,9 @@ def as_text(proven: Proven) -> str:
         "gateway": f"{proven.city}/{proven.gateway}",
         "device": f"{proven.device} (its event {proven.device_counter}; {_ORIGINS[proven.origin]})",
         "event": f"{proven.type}, version {proven.version}",
-        "data": json.dumps(data_to_json(proven.data), ensure_ascii=False),
+        "data": _json_text(proven.data),
+        **({"evidence": ", ".join(data_to_json(proven.evidence))} if proven.evidence else {}),
+        **({} if proven.passport is None else {"passport": _passport(proven.passport, passport)}),
         "time": utc_us_text(proven.stamp.utc_us),
         "clock": f"{_CLOCK_STATES[clock.state]}{bound}, source {clock.source or 'none'}, {authentic}",
         "place": f"sequence {proven.sequence}, journal {proven.journal.hex()}",
@@ -73,7 +84,17 @@ def as_text(proven: Proven) -> str:
         "ledger": f"{proven.city}/{proven.ledger}, {proven.shard}, entry {proven.entry} of {proven.tree_size}",
         "key": f"not revoked as of entry {proven.entry}, by this trust file",
     }
-    return "\n".join(["verified", *(f"  {name:8}{printable(line)}" for name, line in lines.items())])
+    return "\n".join(["verified", *(f"  {name:9}{printable(line)}" for name, line in lines.items())])
+
+
+def _passport(sequence: int, passport: Proven | None) -> str:
+    if passport is None:
+        return f"event {sequence} of the same journal; `--passport` checks its statement"
+    return f"event {sequence} of the same journal, verified: {_json_text(passport.data)}"
+
+
+def _json_text(data: Any) -> str:
+    return json.dumps(data_to_json(data), ensure_ascii=False)
 
 
 def data_to_json(data: Any) -> Any:

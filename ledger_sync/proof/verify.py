@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .cose import is_signed_by
 from .errors import CborError, MalformedError, Reason, RefusedError, RoleError, UnreadableError
+from .event_types import PASSPORT
 from .transparent import TRANSPARENT_BYTES_MAX, TransparentStatement, parse_transparent
 from .trust import key_problem
 
@@ -37,6 +38,8 @@ class Proven:
     version: int
     data: Mapping[str, Any]
     origin: int
+    evidence: tuple[bytes, ...]
+    passport: int | None
     stamp: Stamp
     batch: int
     batch_count: int
@@ -83,6 +86,20 @@ def verify(data: bytes, trust: Trust) -> Proven:
     if problem := key_problem(tables, claims.journal, claims.batch, statement.receipt.proof.index):
         raise RefusedError(*problem)
     return _proven(statement)
+
+
+def check_passport(proven: Proven, passport: Proven) -> None:
+    """`passport` proves the passport that `proven` names. Raises RefusedError where it proves something else."""
+    if proven.passport is None:
+        raise RefusedError(Reason.PASSPORT_MISMATCH, "the event names no passport")
+    wanted = (proven.city, proven.gateway, proven.journal, proven.device, proven.passport)
+    found = (passport.city, passport.gateway, passport.journal, passport.device, passport.sequence)
+    if found != wanted or passport.type != PASSPORT:
+        raise RefusedError(
+            Reason.PASSPORT_MISMATCH,
+            f"its passport is event {proven.passport} of the same gateway, journal and device; this is event "
+            f"{passport.sequence} of {passport.device}, a {passport.type}",
+        )
 
 
 def _check_identity(statement: TransparentStatement, trust: Trust) -> tuple[GatewayKey, ...]:
@@ -164,6 +181,8 @@ def _proven(statement: TransparentStatement) -> Proven:
         version=event.version,
         data=event.data,
         origin=event.origin,
+        evidence=event.evidence,
+        passport=event.passport,
         stamp=event.stamp,
         batch=claims.batch,
         batch_count=claims.count,

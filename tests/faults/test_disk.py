@@ -152,7 +152,8 @@ async def test_a_journal_near_its_size_makes_devices_wait_and_still_keeps_what_t
     tmp_path: Path,
 ) -> None:
     path = ensure_born(tmp_path, CITY, GATEWAY)
-    size_max = JournalWriter(path, FileSigner(CITY, GATEWAY, SecretKey(bytes(32))), 4).size_bytes() + (256 << 10)
+    with contextlib.closing(JournalWriter(path, FileSigner(CITY, GATEWAY, SecretKey(bytes(32))), 4)) as journal:
+        size_max = journal.size_bytes() + (256 << 10)
     limits = RecorderLimits(LIMITS.commit_count_max, LIMITS.commit_age_max_s, 60, size_max)
     async with _recording(path, limits) as (recorder, _):
         number = 0

@@ -42,6 +42,7 @@ _DEVICE_TOML = """
 id = "{device}"
 driver = "{driver}"
 port = "{device}"
+record_every_s = 0
 """
 _LEDGER_TOML = """\
 city = "{city}"
@@ -57,7 +58,7 @@ public_key = "{gateway_key}"
 
 @dataclass(frozen=True, slots=True)
 class CityFiles:
-    """One gateway and its ledger. The port of a device is a file of its name in `directory`."""
+    """One gateway and its ledger. The port of a device is a file of its name in `directory`; every telegram counts."""
 
     directory: Path
 

@@ -62,9 +62,11 @@ def check_city(files: CityFiles, validators: Sequence[CountingValidator] = ()) -
 def tokens_in(path: Path) -> dict[str, dict[str, int]]:
     """The taps of a journal: device → token → sequence, in order.
 
-    Sequences and device counters must run from 1 without gap, and no token of a device may stand twice.
+    Sequences and device counters must run from 1 without gap, each event names its device's newest passport, and no
+    token of a device may stand twice.
     """
     counters: Counter[str] = Counter()
+    passports: dict[str, int] = {}
     tokens: dict[str, dict[str, int]] = {}
     with JournalReader(path) as reader:
         for expected, summary in enumerate(reader.events(), 1):
@@ -72,6 +74,10 @@ def tokens_in(path: Path) -> dict[str, dict[str, int]]:
             assert summary.sequence == event.sequence == expected, f"event {expected} is missing or stands elsewhere"
             counters[event.device] += 1
             assert event.device_counter == counters[event.device], f"event {expected}: the device's counter has a gap"
+            if event.type == "device.passport":
+                passports[event.device] = expected
+            else:
+                assert event.passport == passports.get(event.device), f"event {expected} names another passport"
             if event.type == "fare.tap":
                 of_device, token = tokens.setdefault(event.device, {}), event.data["token"]
                 assert token not in of_device, f"{token} is recorded twice: {of_device.get(token)} and {expected}"

@@ -136,6 +136,11 @@ def verify_vectors() -> list[dict[str, Any]]:
         "the only event of a first batch, in a log of one entry": build(
             place=0, count=1, entry=0, log_size=1, event_fields={1: 1}, anchor_claims=first_of_all
         ).transparent,
+        "evidence, and a passport": build(event_fields={11: [sha256(b"a file").digest()], 12: 100}).transparent,
+        "that passport": build(
+            place=0, event_fields={8: "device.passport", 10: {"place": "Harbour Road 12"}}
+        ).transparent,
+        "itself as its passport": build(event_fields={12: 102}).transparent,
         "a type that nobody knows yet": build(event_fields={8: "lift.ride", 10: {"floors": [1, None]}}).transparent,
         "empty": b"",
         "a bare event": built.statement,

@@ -4,13 +4,13 @@ from typing import Any
 
 import cbor2
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ledger_sync.proof import cbor, cose
 from ledger_sync.proof.cose import Envelope, Role
 from ledger_sync.proof.errors import CborError, MalformedError, ProofError, SchemaError
-from ledger_sync.proof.event import ClockState, PayloadEncoder, Stamp, encode_data, parse_event
+from ledger_sync.proof.event import ClockState, PayloadEncoder, Stamp, encode_data, encode_evidence, parse_event
 from ledger_sync.proof.event_types import event_type
 from tests.support.city_of_proofs import (
     ABSENT,
@@ -26,10 +26,11 @@ from tests.support.city_of_proofs import (
 
 ROW = event_type("meter.reading")
 SYNCED = ClockState(2, 1500, "ntp", authenticated=True)
-UINT64 = st.integers(1, (1 << 64) - 1)
+PLACES = st.integers(2, (1 << 32) - 1)
+EVIDENCE = st.lists(st.binary(min_size=32, max_size=32), max_size=3).map(tuple)
 CLOCKS = st.one_of(
     st.builds(ClockState, st.just(0), st.none(), st.just("none"), st.booleans()),
-    st.builds(ClockState, st.integers(1, 2), st.integers(0, 1 << 63), st.text("abcgnptsz", max_size=10), st.booleans()),
+    st.builds(ClockState, st.integers(1, 2), st.integers(0, 1 << 63), st.text("abcgnptsz", max_size=8), st.booleans()),
 )
 STAMPS = st.builds(
     Stamp,
@@ -55,15 +56,25 @@ READINGS = st.fixed_dictionaries(
 )
 
 
-@given(UINT64, UINT64, STAMPS, READINGS, st.integers(0, 3))
+@given(PLACES, PLACES, STAMPS, READINGS, st.integers(0, 3), EVIDENCE, st.data())
 def test_a_payload_is_the_encoding_of_its_map_and_is_parsed_to_what_was_meant(
-    sequence: int, counter: int, stamp: Stamp, data: dict[str, Any], origin: int
+    sequence: int,
+    counter: int,
+    stamp: Stamp,
+    data: dict[str, Any],
+    origin: int,
+    evidence: tuple[bytes, ...],
+    draw: st.DataObject,
 ) -> None:
+    passport = draw.draw(st.none() | st.integers(1, sequence - 1))
     encoded_data = encode_data(ROW, data)
     assert encoded_data == cbor.encode(data)
-    payload = PayloadEncoder(JOURNAL).encode(sequence, counter, stamp, ROW, encoded_data, origin)
+    assume(len(encoded_data) + 3 + 34 * len(evidence) <= 300)
+    field = encode_evidence(ROW, encoded_data, evidence)
+    payload = PayloadEncoder(JOURNAL).encode(sequence, counter, stamp, ROW, encoded_data, origin, field, passport)
     fields = {1: sequence, 2: JOURNAL, 3: counter, 4: stamp.utc_us, 5: stamp.boot_id, 6: stamp.boottime_us}
     fields |= {7: stamp.clock.as_map(), 8: "meter.reading", 9: 1, 10: data, 13: origin}
+    fields |= ({11: list(evidence)} if evidence else {}) | ({} if passport is None else {12: passport})
     assert payload == cbor.encode(fields) == cbor2.dumps(fields, canonical=True)
 
     protected = cose.protected_header(Role.EVENT, GATEWAY_KEY.kid, {1: "demo/gw-1", 2: "meter-1"})
@@ -71,7 +82,7 @@ def test_a_payload_is_the_encoding_of_its_map_and_is_parsed_to_what_was_meant(
     assert (event.city, event.gateway, event.device, event.kid) == ("demo", "gw-1", "meter-1", GATEWAY_KEY.kid)
     assert (event.sequence, event.journal, event.device_counter, event.stamp) == (sequence, JOURNAL, counter, stamp)
     assert (event.type, event.version, event.data, event.origin) == ("meter.reading", 1, data, origin)
-    assert (event.evidence, event.passport) == ((), None)
+    assert (event.evidence, event.passport) == (evidence, passport)
 
 
 def test_an_encoder_follows_changes_of_clock_boot_and_type() -> None:
@@ -99,6 +110,8 @@ WRONG_FIELDS: dict[str, dict[int, Any]] = {
     **{f"no field {number}": {number: ABSENT} for number in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13)},
     "an unknown field": {14: 0},
     "sequence 0": {1: 0},
+    "a sequence of 33 bits": {1: 1 << 32},
+    "a device counter of 33 bits": {3: 1 << 32},
     "a sequence that is true": {1: True},
     "a sequence that is the decimal 1": {1: Decimal(1)},
     "a journal id of 15 bytes": {2: bytes(15)},
@@ -115,7 +128,7 @@ WRONG_FIELDS: dict[str, dict[int, Any]] = {
     "no error bound while synced": {7: {1: 2, 3: "ntp", 4: True}},
     "a null error bound while synced": {7: {1: 2, 2: None, 3: "ntp", 4: True}},
     "a negative error bound": {7: {1: 2, 2: -1, 3: "ntp", 4: True}},
-    "a clock source of 11 bytes": {7: {1: 2, 2: 1500, 3: "timesources", 4: True}},
+    "a clock source of 9 bytes": {7: {1: 2, 2: 1500, 3: "timeserve", 4: True}},
     "a clock source that is no text": {7: {1: 2, 2: 1500, 3: b"ntp", 4: True}},
     "authenticated that is 1": {7: {1: 2, 2: 1500, 3: "ntp", 4: 1}},
     "a clock without authenticated": {7: {1: 2, 2: 1500, 3: "ntp"}},
@@ -135,7 +148,13 @@ WRONG_FIELDS: dict[str, dict[int, Any]] = {
     "no digest among the evidence": {11: []},
     "a digest of 31 bytes": {11: [bytes(31)]},
     "evidence that is null": {11: None},
+    "data that leaves no room for its evidence": {
+        8: "fare.tap",
+        10: {"direction": "in", "card_sealed": "c" * 192, "zone": "z" * 32, "product": "p" * 10},
+        11: [bytes(32)],
+    },
     "passport 0": {12: 0},
+    "itself as its passport": {1: 102, 12: 102},
     "a null passport": {12: None},
     "origin 4": {13: 4},
     "an origin that is true": {13: True},
@@ -213,6 +232,28 @@ def test_data_over_300_bytes_is_not_encoded_if_money_hangs_on_it() -> None:
 
 
 GAP_FIELDS = ("reason", "journal", "batch", "sequence", "readings_lost")
+
+
+@pytest.mark.parametrize(
+    "evidence", [(bytes(31),), (bytes(33),), ("0" * 32,), (bytes(32), b""), [bytes(32)], bytes(32), 7], ids=repr
+)
+def test_evidence_is_a_tuple_of_digests(evidence: Any) -> None:
+    with pytest.raises(SchemaError, match="evidence: must be digests of 32 bytes"):
+        encode_evidence(ROW, b"\xa0", evidence)
+
+
+@pytest.mark.parametrize(("kind", "bytes_max"), [("fare.tap", 300), ("evidence.package", 3756)])
+def test_evidence_takes_its_room_from_the_datas(kind: str, bytes_max: int) -> None:
+    row = event_type(kind)
+    for count in range(1, 120):
+        evidence = (bytes(32),) * count
+        size = len(cbor.encode({11: list(evidence)})) - 1
+        if size > bytes_max:
+            break
+        assert len(encode_evidence(row, bytes(bytes_max - size), evidence)) == size
+        with pytest.raises(SchemaError, match=f"evidence: is {size} bytes beside .* at most {bytes_max} together"):
+            encode_evidence(row, bytes(bytes_max - size + 1), evidence)
+    assert size > bytes_max
 
 
 def test_text_without_utf8_is_not_encoded() -> None:

@@ -9,6 +9,7 @@ import pytest
 from tests.support.city_of_proofs import GATEWAY_KEY, LEDGER_KEY, build
 
 ROOT = Path(__file__).parents[3]
+PASSPORT = {8: "device.passport", 10: {"place": "Harbour Road 12", "approval": "MID-0123"}}
 
 
 @pytest.fixture
@@ -20,6 +21,14 @@ def trust_file(tmp_path: Path) -> Path:
         f'[[ledger]]\nid = "ledger-1"\npublic_key = "{ledger}"\n',
         encoding="utf-8",
     )
+    return path
+
+
+@pytest.fixture
+def passport_file(tmp_path: Path) -> Path:
+    """The passport of meter-1, event 100."""
+    path = tmp_path / "event.passport.cose"
+    path.write_bytes(build(place=0, event_fields=PASSPORT).transparent)
     return path
 
 
@@ -64,6 +73,33 @@ def test_content_that_fails_exits_1_with_the_reason(
     told = json.loads(refused.stdout)
     assert (told["verified"], told["reason"]) == (False, reason)
     assert run(path, "--trust", trust_file).stdout.startswith(f"refused ({reason}): ")
+
+
+def test_the_passport_is_verified_and_told_beside_the_event(
+    tmp_path: Path, trust_file: Path, passport_file: Path
+) -> None:
+    event = tmp_path / "event.cose"
+    event.write_bytes(build(event_fields={12: 100}).transparent)
+    people = run(event, "--passport", passport_file, "--trust", trust_file)
+    assert (people.returncode, people.stderr) == (0, "")
+    assert "MID-0123" in people.stdout
+    programs = json.loads(run(event, "--passport", passport_file, "--trust", trust_file, "--json").stdout)
+    assert (programs["passport"], programs["passport_data"]) == (100, PASSPORT[10])
+    assert "passport_data" not in json.loads(run(event, "--trust", trust_file, "--json").stdout)
+
+
+def test_a_passport_that_is_not_the_events_is_refused(
+    tmp_path: Path, trust_file: Path, statement_file: Path, passport_file: Path
+) -> None:
+    refused = run(statement_file, "--passport", passport_file, "--trust", trust_file, "--json")
+    assert (refused.returncode, json.loads(refused.stdout)["reason"]) == (1, "passport-mismatch")
+    passport_file.write_bytes(passport_file.read_bytes()[:-1])
+    refused = run(statement_file, "--passport", passport_file, "--trust", trust_file, "--json")
+    told = json.loads(refused.stdout)
+    assert (refused.returncode, told["reason"]) == (1, "malformed")
+    assert told["sentence"].startswith(f"its passport, {passport_file}: ")
+    missing = run(statement_file, "--passport", tmp_path / "missing.cose", "--trust", trust_file)
+    assert (missing.returncode, missing.stdout) == (2, "")
 
 
 def test_what_cannot_be_tried_exits_2_without_a_traceback(

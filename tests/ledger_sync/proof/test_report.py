@@ -39,6 +39,8 @@ def test_the_keys_and_values_are_those_that_format_md_fixes() -> None:
             },
         ),
         ("origin", 1),
+        ("evidence", []),
+        ("passport", None),
         ("time", "2026-01-01T00:00:00.000000Z"),
         ("clock", {"state": 2, "error_us": 1500, "source": "ntp", "authenticated": True}),
         ("batch", 4),
@@ -75,6 +77,27 @@ def test_people_read_who_what_and_when() -> None:
         "entry 3 of 7",
     ):
         assert part in as_text(PROVEN)
+
+
+def test_evidence_and_passport_are_told_where_there_are_any() -> None:
+    measured = replace(PROVEN, evidence=(bytes(32), b"\x01" * 32), passport=100)
+    told = as_json(measured)
+    assert (told["evidence"], told["passport"]) == (["00" * 32, "01" * 32], 100)
+    assert f"evidence {'00' * 32}, {'01' * 32}" in as_text(measured)
+    assert "passport event 100 of the same journal; `--passport` checks its statement" in as_text(measured)
+    assert "evidence" not in as_text(PROVEN)
+    assert "passport" not in as_text(PROVEN)
+
+
+def test_with_its_passport_proven_the_passports_data_is_told() -> None:
+    measured = replace(PROVEN, passport=100)
+    passport = replace(PROVEN, sequence=100, data={"place": "Harbour Road 12", "software_sha256": bytes(32)})
+    told = as_json(measured, passport)
+    assert list(told)[-1] == "passport_data"
+    assert told["passport_data"] == {"place": "Harbour Road 12", "software_sha256": "00" * 32}
+    assert 'passport event 100 of the same journal, verified: {"place": "Harbour Road 12"' in as_text(
+        measured, passport
+    )
 
 
 def test_an_unsynced_clock_is_told_without_a_bound() -> None:

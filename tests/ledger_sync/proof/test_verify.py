@@ -12,7 +12,7 @@ from ledger_sync.proof import cose
 from ledger_sync.proof.errors import Reason, RefusedError, UnreadableError
 from ledger_sync.proof.receipt import parse_vdp
 from ledger_sync.proof.trust import GatewayKey, LedgerKey, Trust
-from ledger_sync.proof.verify import verify, verify_file
+from ledger_sync.proof.verify import Proven, check_passport, verify, verify_file
 from tests.support.city_of_proofs import (
     ABSENT,
     GATEWAY_KEY,
@@ -220,7 +220,40 @@ def test_is_refused_with_its_own_reason(name: str) -> None:
 
 
 def test_every_reason_stands_in_the_table() -> None:
-    assert {reason for _, _, reason in REFUSED.values()} == set(Reason)
+    assert {reason for _, _, reason in REFUSED.values()} == set(Reason) - {Reason.PASSPORT_MISMATCH}
+
+
+PASSPORT = {8: "device.passport", 10: {"place": "Harbour Road 12"}}
+EVENT_WITH_PASSPORT = verify(build(event_fields={12: 100}).transparent, TRUST)
+ITS_PASSPORT = verify(build(place=0, event_fields=PASSPORT).transparent, TRUST)
+
+
+def test_a_passport_is_that_of_the_event_that_names_it() -> None:
+    check_passport(EVENT_WITH_PASSPORT, ITS_PASSPORT)
+
+
+@pytest.mark.parametrize(
+    ("event", "passport"),
+    [
+        (replace(EVENT_WITH_PASSPORT, passport=None), ITS_PASSPORT),
+        (replace(EVENT_WITH_PASSPORT, passport=99), ITS_PASSPORT),
+        *(
+            (EVENT_WITH_PASSPORT, replace(ITS_PASSPORT, **other))
+            for other in (
+                {"city": "other"},
+                {"gateway": "gw-2"},
+                {"journal": OTHER_JOURNAL},
+                {"device": "meter-2"},
+                {"sequence": 101},
+                {"type": "device.health"},
+            )
+        ),
+    ],
+)
+def test_another_event_is_not_taken_for_the_passport(event: Proven, passport: Proven) -> None:
+    with pytest.raises(RefusedError) as raised:
+        check_passport(event, passport)
+    assert raised.value.reason is Reason.PASSPORT_MISMATCH
 
 
 FAULTS: dict[Reason, dict[str, Any]] = {
