@@ -124,15 +124,15 @@ class _Check:
             device, len(truth), len(recorded), gap_s=sum(end - begin for begin, end in finite)
         )
         self._is_matched = [False] * len(truth)
+        self._is_resent = any(said.acknowledged for said in truth)
         self._slots: set[tuple[str, str, int]] = set()
 
     def verdict(self) -> DeviceVerdict:
         """Walk both, in order."""
-        # What is sent again until it is answered comes when it is heard: its order is the wire's, not the device's.
-        is_resent = any(said.acknowledged for said in self._truth)
+        latest = self._latest_places()
         position = 0
-        for event in self._recorded:
-            found = self._find(event, 0 if is_resent else position)
+        for index, event in enumerate(self._recorded):
+            found = self._find_resent(event) if self._is_resent else self._find(event, position, latest[index])
             if found is None:
                 if not self._is_told_again(event):
                     self._tell_stranger(event)
@@ -149,10 +149,35 @@ class _Check:
             self._verdict.problems.append(f"none of the {len(self._truth)} things that it said is in the journal")
         return self._verdict
 
-    def _find(self, event: Recorded, begin: int) -> int | None:
-        """The first thing from there on that the event may be, and that no other event is."""
-        places = range(begin, len(self._truth))
-        return next((one for one in places if not self._is_matched[one] and _is_same(self._truth[one], event)), None)
+    def _latest_places(self) -> list[int]:
+        """For each event the last place that it may take, if all after it are to find theirs; -1 if there is none."""
+        latest, place = [-1] * len(self._recorded), len(self._truth)
+        for index in range(len(self._recorded) - 1, -1, -1):
+            event = self._recorded[index]
+            found = next((one for one in range(place - 1, -1, -1) if _is_same(self._truth[one], event)), None)
+            if found is not None:
+                latest[index] = place = found
+        return latest
+
+    def _find(self, event: Recorded, begin: int, latest: int) -> int | None:
+        """What the event is, of the things said from `begin` on.
+
+        Of several that are the same it is the newest that leaves the later events theirs.
+        """
+        heard = []
+        for place in range(begin, len(self._truth)):
+            if self._truth[place].at > event.at + SLACK_S:
+                break
+            if _is_same(self._truth[place], event):
+                heard.append(place)
+        return next((one for one in reversed(heard) if one <= latest or latest < begin), None)
+
+    def _find_resent(self, event: Recorded) -> int | None:
+        """What is sent again until it is answered comes when it is heard: its order is the wire's, not the device's."""
+        same = (one for one, said in enumerate(self._truth) if not self._is_matched[one] and _is_same(said, event))
+        return max(
+            same, key=lambda one: (self._truth[one].acknowledged, -abs(self._truth[one].at - event.at)), default=None
+        )
 
     def _is_told_again(self, event: Recorded) -> bool:
         """Whether a state is told as it is when a device is heard again: true, and the first of its subject then."""
@@ -173,7 +198,7 @@ class _Check:
     def _tell_stranger(self, event: Recorded) -> None:
         if event.type in _DERIVED and not any(said.type == event.type for said in self._truth):
             what = "was found by the gateway, and nothing like it happened"
-        elif self._find(event, 0) is not None:
+        elif self._find_resent(event) is not None:
             what = "is out of order"
         elif any(_is_same(said, event) for said in self._truth):
             what = "is in the journal twice"

@@ -157,6 +157,27 @@ def test_a_state_may_be_told_again_as_it_is_when_a_device_is_heard_again(
     assert (problems(truth, journal.add("gw-1", "gateway.stop", 30)) == []) is is_right
 
 
+def test_of_things_that_are_the_same_those_are_found_that_were_acknowledged_then() -> None:
+    def same(number: int, at: float, *, acknowledged: bool) -> Said:
+        return tap(number, at, zone=7, acknowledged=acknowledged)
+
+    truth = [same(1, 1, acknowledged=True), same(2, 2, acknowledged=False), same(3, 3, acknowledged=True)]
+    journal = started("gate-1").tap(1, 7).tap(3, 7).add("gw-1", "gateway.stop", 9)
+    assert problems(truth, journal) == []
+
+
+def test_of_readings_that_are_the_same_the_one_in_the_gap_is_the_missing_one() -> None:
+    journal = started("meter-1").measured(1, "1").add("gw-1", "gateway.stop", 4).add("gw-1", "gateway.start", 6)
+    journal.add("meter-1", "device.health", 6.1, {"state": "online"}).measured(9, "1").add("gw-1", "gateway.stop", 20)
+    truth = [measured(1, 1, "1"), measured(2, 5, "1"), measured(3, 9, "1")]
+    assert problems(truth, journal, EVERY) == []
+
+
+def test_readings_that_are_the_same_and_come_late_all_at_once_are_each_found() -> None:
+    journal = started("meter-1").measured(8, "1").measured(8.1, "1").measured(8.2, "1").add("gw-1", "gateway.stop", 20)
+    assert problems([measured(number, number, "1") for number in (1, 2, 3)], journal, EVERY) == []
+
+
 def test_a_star_in_the_truth_stands_for_what_only_the_gateway_knows() -> None:
     said = Said("gate-1", 1, BEGIN, "fare.tap", {"direction": "in", "card_sealed": "*"}, sure=True)
     journal = started("gate-1").add("gate-1", "fare.tap", 1, {"direction": "in", "card_sealed": "c2VhbGVk"})
