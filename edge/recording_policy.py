@@ -31,7 +31,7 @@ _METER, _COUNTER = "meter.reading", "counter.total"
 _STATES = {
     "parking.state": (("bay",), "occupied"),
     "contact.state": (("contact",), "active"),
-    "signal.phase": (("controller", "group", "kind"), "state"),
+    "signal.phase": (("controller", "component", "group", "kind"), "state"),
 }
 """Of each type that tells a state: whose it is, and where it stands. Times, counters and batteries are no state."""
 

@@ -65,6 +65,8 @@ class SupervisedDevice:
     refused: int = 0
     reason: str = ""
     policy: RecordingPolicy = field(init=False)
+    _is_answering: bool = field(init=False)
+    _is_passing_over: bool = field(init=False)
     _flaps: bool = False
     _opened_at: float = math.inf
     _taken: int = 0
@@ -73,11 +75,10 @@ class SupervisedDevice:
     _answers: asyncio.Queue[_Answer] = field(default_factory=lambda: asyncio.Queue(UNANSWERED_MAX))
 
     def __post_init__(self) -> None:
-        self.policy = RecordingPolicy(
-            self.settings,
-            answering=isinstance(self.driver, Answering),
-            passing_over=isinstance(self.driver, PassingOver),
-        )
+        # Asked once: Python takes longer to tell than the policy takes to thin a reading.
+        self._is_answering = isinstance(self.driver, Answering)
+        self._is_passing_over = isinstance(self.driver, PassingOver)
+        self.policy = RecordingPolicy(self.settings, answering=self._is_answering, passing_over=self._is_passing_over)
 
     @property
     def id(self) -> str:
@@ -155,11 +156,11 @@ class SupervisedDevice:
         if not self.online and not self._flaps:
             await self._tell(recorder, online=True, reason="")
         taken = self.policy.take(reading, self.last_reading_at, time.monotonic())
-        if not taken and isinstance(self.driver, PassingOver):
+        if not taken and self._is_passing_over:
             await self._unanswered.acquire()
             self._answers.put_nowait(_Answer(reading, None))
         for one in taken:
-            if one is reading and isinstance(self.driver, Answering):
+            if one is reading and self._is_answering:
                 await self._record_and_answer(recorder, one)
             elif refused := await self._record(recorder, one, None):
                 self._count_refused(one, refused)

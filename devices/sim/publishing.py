@@ -56,7 +56,7 @@ class PublishingDevice:
         """Publish until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._publisher.run())
-            tasks.create_task(each_interval(self._placement.real_interval_s, self._publish))
+            tasks.create_task(each_interval(self._placement.real_interval_s, self._publish, seed=self._placement.seed))
 
     async def _publish(self) -> None:
         topic, payload, events = self._messages.message(self._placement.clock.now())

@@ -27,7 +27,7 @@ _PERIODIC = {"meter.reading": ("meter_id",), "counter.total": ("counter",)}
 _STATES = {
     "parking.state": (("bay",), "occupied"),
     "contact.state": (("contact",), "active"),
-    "signal.phase": (("controller", "group", "kind"), "state"),
+    "signal.phase": (("controller", "component", "group", "kind"), "state"),
 }
 _DERIVED = {"meter.status"}
 """What the gateway finds by itself: allowed only where a truth has it."""

@@ -1,9 +1,9 @@
 """The journal's tables (version 2), and how its connections are opened.
 
 Kept readable for sqlite3, sqlite-utils and Datasette. The hot table is `event`: one insert an event, at its end, and
-no index beside the key but two small ones of what a start looks for, so that a commit touches the fewest pages. What can be derived is
-not stored: an event's batch is the one whose range holds its sequence, a batch's state follows from its receipt and
-refusal.
+no index beside the key but two small ones of what a start looks for, so that a commit touches the fewest pages. What
+can be derived is not stored: an event's batch is the one whose range holds its sequence, a batch's state follows from
+its receipt and refusal.
 """
 
 from __future__ import annotations

@@ -48,8 +48,8 @@ def _decimal(value: object) -> str:
 def once(readings: list[Reading]) -> list[Reading]:
     """Without those that came again under an id that was read before, as the recorder keeps them."""
     seen: dict[Any, Reading] = {}
-    for reading in readings:
-        seen.setdefault(reading.id, reading)
+    for number, reading in enumerate(readings):
+        seen.setdefault(number if reading.id is None else reading.id, reading)
     return list(seen.values())
 
 

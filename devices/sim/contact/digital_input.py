@@ -22,8 +22,9 @@ class DigitalInputContact:
     Options: `mode` ("contact" or "pulses"), `name` (of the contact or counter; default the device's id). A meter gives
     1000 pulses a kWh. The contact closes to ground: the line is active-low.
 
-    Faults, a change: truncate is an edge that the kernel drops; unplug takes the chip away for a while. Totals are in
-    the truth until the line is requested again: from then on only the gateway knows from where it goes on.
+    Faults, a change: truncate is another one right before, whose edges the kernel drops (a contact opens and closes, a
+    pulse more); unplug takes the chip away instead. The truth has what the gateway is told, and of totals no numbers
+    once the line was requested again: from then on only the gateway knows from where it goes on.
     """
 
     kind: ClassVar[str] = "contact-digital-input"
@@ -61,43 +62,46 @@ class DigitalInputContact:
         try:
             while True:
                 await asyncio.sleep(self._random.uniform(0.5, 1.5) * interval_s)
-                dropped = self._random.random() < rates.truncate
-                if self._counts:
-                    await self._pulse(dropped=dropped)
-                else:
-                    self._toggle(dropped=dropped)
                 if self._random.random() < rates.unplug:
                     await self._chip.unplug()
                     await asyncio.sleep(_UNPLUGGED_S)
                     await self._chip.plug_in()
+                    continue
+                if self._random.random() < rates.truncate:
+                    self._flicker()
+                await (self._pulse() if self._counts else self._toggle())
         finally:
             await self._chip.unplug()
 
-    def _toggle(self, *, dropped: bool) -> None:
-        self._closed = not self._closed
-        told = self._chip.drive(high=not self._closed, dropped=dropped)
-        self._tell_state(active=self._closed, sure=told)
+    def _flicker(self) -> None:
+        for high in (self._closed, not self._closed):
+            self._chip.drive(high=high, dropped=True)
+        self._pulses += self._chip.is_requested
 
-    async def _pulse(self, *, dropped: bool) -> None:
-        told = self._chip.drive(high=False, dropped=dropped)
-        if told or dropped:
+    async def _toggle(self) -> None:
+        self._closed = not self._closed
+        if self._chip.drive(high=not self._closed):
+            self._tell_state(active=self._closed)
+
+    async def _pulse(self) -> None:
+        if self._chip.drive(high=False):
             self._pulses += 1
-        self._tell_total(sure=told)
+            self._tell_total()
         await asyncio.sleep(_PULSE_S)
         self._chip.drive(high=True)
 
     def _on_request(self, active: bool) -> None:  # noqa: FBT001 - a callback
         self._requests += 1
         if self._counts:
-            self._tell_total(sure=True)
+            self._tell_total()
         else:
-            self._tell_state(active=active, sure=True)
+            self._tell_state(active=active)
 
-    def _tell_state(self, *, active: bool, sure: bool) -> None:
-        self._truth.add(self._placement.id, "contact.state", {"contact": self._name, "active": active}, sure=sure)
+    def _tell_state(self, *, active: bool) -> None:
+        self._truth.add(self._placement.id, "contact.state", {"contact": self._name, "active": active}, sure=True)
 
-    def _tell_total(self, *, sure: bool) -> None:
+    def _tell_total(self) -> None:
         total: dict[str, Any] = {"pulses": "*", "value": "*"}
         if self._requests <= 1:
             total = {"pulses": self._pulses, "value": f"{self._pulses // 1000}.{self._pulses % 1000:03}"}
-        self._truth.add(self._placement.id, "counter.total", {"counter": self._name, **total, "unit": "kWh"}, sure=sure)
+        self._truth.add(self._placement.id, "counter.total", {"counter": self._name, **total, "unit": "kWh"}, sure=True)

@@ -36,8 +36,9 @@ class _Request:
 
 
 class SimulatedChip:
-    """A chip with one line, at the socket `path`. `on_request` is called when the line is given, before its level is
-    told, with whether it is active for whoever requested it.
+    """A chip with one line, at the socket `path`.
+
+    `on_request` is called when the line is given, before its level is told, with whether it is active then.
     """
 
     def __init__(self, path: Path, line: str, on_request: Callable[[bool], None] = lambda _: None) -> None:
@@ -47,6 +48,11 @@ class SimulatedChip:
         self._is_high = False
         self._request: _Request | None = None
         self._server: asyncio.Server | None = None
+
+    @property
+    def is_requested(self) -> bool:
+        """Whether a gateway has the line."""
+        return self._request is not None
 
     async def plug_in(self) -> None:
         """Be there. Raises OSError, also for a path of more than 107 bytes."""

@@ -56,7 +56,7 @@ class PackageBox:
     async def run(self) -> None:
         """Go on until cancelled."""
         try:
-            await each_interval(self._placement.real_interval_s, self._case)
+            await each_interval(self._placement.real_interval_s, self._case, seed=self._placement.seed)
         finally:
             for one in self._lying:
                 one.cancel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from typing import TYPE_CHECKING, Any, Protocol
 
 from devices.sim.faults import Faults
@@ -45,7 +46,7 @@ class PushingMeter:
         """Push until cancelled."""
         assert self._terminal is not None, "not started"
         try:
-            await each_interval(self._placement.real_interval_s, self._push)
+            await each_interval(self._placement.real_interval_s, self._push, seed=self._placement.seed)
         finally:
             self._terminal.unplug()
 
@@ -64,10 +65,13 @@ class PushingMeter:
             self._terminal.replug()
 
 
-async def each_interval(interval_s: float, act: Callable[[], Awaitable[None]]) -> None:
-    """Call `act` every `interval_s` of our time, for ever; what comes late is not made up for."""
+async def each_interval(interval_s: float, act: Callable[[], Awaitable[None]], *, seed: int) -> None:
+    """Call `act` every `interval_s` of our time, for ever; what comes late is not made up for.
+
+    The first time is anywhere within the interval, by `seed`: the devices of a place do not tick together.
+    """
     loop = asyncio.get_running_loop()
-    due_s = loop.time()
+    due_s = loop.time() - random.Random(seed).random() * interval_s
     while True:
         due_s = max(due_s + interval_s, loop.time())
         await asyncio.sleep(due_s - loop.time())

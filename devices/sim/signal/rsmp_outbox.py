@@ -28,7 +28,8 @@ Send = Callable[[dict[str, Any]], None]
 class Said:
     """A status or an alarm: its message without mId, and what it says as rows of the truth.
 
-    `news` are what changed, each once in the truth; `retold` what was so before, and may be recorded or not.
+    Beside each row stands whether it is news, and so surely recorded once acknowledged; what was so before may be
+    recorded or not.
     """
 
     kind: str

@@ -65,7 +65,7 @@ class RelayProcess:
         for pid in self._pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            await until(lambda pid=pid: not is_running(pid), "the relay is dead")
+        await until(lambda: not any(map(is_running, self._pids)), "the relay is dead")
 
 
 def is_running(pid: int) -> bool:

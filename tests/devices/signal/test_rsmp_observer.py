@@ -115,16 +115,23 @@ def test_what_a_link_tells_first_is_an_opening() -> None:
     assert site.phases(version("3.2.2"), update("1B")) == [(1, "green", "1", "opening"), (2, "red", "B", "opening")]
 
 
-def test_buffered_statuses_go_on_where_the_broken_link_ended() -> None:
+def test_buffered_statuses_are_followed_on_a_track_of_their_own() -> None:
     site = Site()
-    site.say(version("3.2.2"), update("1B"), version("3.2.2"), update("B1", at="2015-06-08T10:00:00.000Z"))
+    site.say(version("3.2.2"), update("B1", at="2015-06-08T10:00:00.000Z"))
     old = update("NB", quality="old"), update("BB", quality="old"), update("B1", quality="old")
     assert site.phases(*old) == [
-        (1, "yellow", "N", "change"),
+        (1, "yellow", "N", "opening"),
+        (2, "red", "B", "opening"),
         (1, "red", "B", "change"),
         (2, "green", "1", "change"),
     ]
     assert site.phases(update("B9")) == [(2, "green_flashing", "9", "change")]
+
+
+def test_what_was_heard_on_a_broken_link_and_perhaps_not_recorded_is_told_again() -> None:
+    site = Site()
+    site.say(version("3.2.2"), update("1"), update("N"))
+    assert site.phases(version("3.2.2"), update("N", quality="old")) == [(1, "yellow", "N", "opening")]
 
 
 def test_the_same_status_sent_again_has_the_same_id_under_a_new_message_id() -> None:
@@ -293,7 +300,7 @@ def test_every_message_gives_events_that_can_be_signed_or_counted_errors(
 
 @given(st.lists(st.text("1BN-", max_size=5), min_size=1))
 def test_changes_add_up_to_how_the_groups_stand(statuses: list[str]) -> None:
-    changes, known = PhaseChanges(), {}
+    changes, known = PhaseChanges(), dict[int, str]()
     for characters in statuses:
         for state in changes.look("c", characters, is_old=False):
             assert known.get(state.group, "-") != state.character

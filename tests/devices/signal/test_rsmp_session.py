@@ -33,6 +33,9 @@ class Meeting:
             self.readings += self.session.receive(one, self.at_s)
         return self.answers()
 
+    def is_established(self) -> bool:
+        return self.session.is_established
+
     def answers(self) -> list[Message]:
         outgoing, self.session.outgoing = self.session.outgoing, []
         return [decode_message(one.removesuffix(b"\f")) for one in outgoing]
@@ -63,12 +66,12 @@ def test_the_handshake_is_in_the_standards_order() -> None:
     assert own.body["RSMP"] == [{"vers": one} for one in VERSIONS]
     assert own.body["siteId"] == [{"sId": SITE}]
     assert own.body["SXL"] == "1.2.1"
-    assert not meeting.session.is_established
+    assert not meeting.is_established()
     assert meeting.say(raw("MessageAck", own.id)) == []
     answers = meeting.say(raw("Watchdog", "w-1", wTs=AT))
     assert kinds(answers) == ["MessageAck", "Watchdog"]
     assert answers[1].body["wTs"] == "2026-02-03T04:05:06.007Z"
-    assert meeting.session.is_established
+    assert meeting.is_established()
     answers = meeting.say(raw("AggregatedStatus", "a-1", cId=SITE))
     assert kinds(answers) == ["MessageAck", "StatusSubscribe"]
     assert answers[1].body["cId"] == SITE
