@@ -162,7 +162,7 @@ class _Check:
     def _find(self, event: Recorded, begin: int, latest: int) -> int | None:
         """What the event is, of the things said from `begin` on.
 
-        Of several that are the same it is the newest that leaves the later events theirs.
+        Of several that are the same it is the nearest in time that leaves the later events theirs.
         """
         heard = []
         for place in range(begin, len(self._truth)):
@@ -170,7 +170,8 @@ class _Check:
                 break
             if _is_same(self._truth[place], event):
                 heard.append(place)
-        return next((one for one in reversed(heard) if one <= latest or latest < begin), None)
+        free = (one for one in heard if one <= latest or latest < begin)
+        return min(free, key=lambda one: abs(self._truth[one].at - event.at), default=None)
 
     def _find_resent(self, event: Recorded) -> int | None:
         """What is sent again until it is answered comes when it is heard: its order is the wire's, not the device's."""

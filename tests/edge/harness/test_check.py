@@ -173,6 +173,12 @@ def test_of_readings_that_are_the_same_the_one_in_the_gap_is_the_missing_one() -
     assert problems(truth, journal, EVERY) == []
 
 
+def test_of_readings_that_are_the_same_the_damaged_one_a_second_later_is_the_missing_one() -> None:
+    journal = started("meter-1").measured(1.1, "1").measured(3.1, "1").add("gw-1", "gateway.stop", 20)
+    truth = [measured(1, 1, "1"), measured(2, 2, "1", sure=False), measured(3, 3, "1")]
+    assert problems(truth, journal, EVERY) == []
+
+
 def test_readings_that_are_the_same_and_come_late_all_at_once_are_each_found() -> None:
     journal = started("meter-1").measured(8, "1").measured(8.1, "1").measured(8.2, "1").add("gw-1", "gateway.stop", 20)
     assert problems([measured(number, number, "1") for number in (1, 2, 3)], journal, EVERY) == []
