@@ -165,7 +165,7 @@ class Addressed(Protocol):
 
 @runtime_checkable
 class Resuming(Protocol):
-    """A driver that goes on from what is recorded of its device, such as a total that must not fall (an optional ability).
+    """A driver that goes on from what is recorded, such as a total that must not fall (an optional ability).
 
     The journal finds a `counter.total` at once, by an index; an event of another type by reading back from its end.
     """
