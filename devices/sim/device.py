@@ -58,7 +58,8 @@ class Truth:
     A row is `{"device", "number" (from 1 per device), "at" (UTC seconds), "type", "data", "sure"}`; `data` as
     `wayside journal events --json` shows it. `sure` is false while nobody knows whether it reached the gateway whole
     (damaged, cut off, unanswered): it may then be missing from the journal. A later row `{"device", "number", "sure":
-    true}` says that it was acknowledged after all.
+    true}` says that it was heard after all, with `"kept": true` by a broker that keeps it for a gateway, with
+    `"acknowledged": true` by the gateway, which answered that it has it.
     """
 
     def __init__(self, file: TextIO | None = None) -> None:
@@ -73,9 +74,17 @@ class Truth:
         )
         return number
 
+    def heard(self, device: str, number: int) -> None:
+        """It went over the wire whole."""
+        self._write({"device": device, "number": number, "sure": True})
+
+    def kept(self, device: str, number: int) -> None:
+        """A broker answered that it keeps it, for a gateway that has a session there."""
+        self._write({"device": device, "number": number, "sure": True, "kept": True})
+
     def acknowledged(self, device: str, number: int) -> None:
         """The gateway answered that it has it."""
-        self._write({"device": device, "number": number, "sure": True})
+        self._write({"device": device, "number": number, "sure": True, "acknowledged": True})
 
     def _write(self, row: Mapping[str, Any]) -> None:
         if self._file is not None:

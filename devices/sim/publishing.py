@@ -65,7 +65,7 @@ class PublishingDevice:
 
         def acknowledged() -> None:
             for number in numbers:
-                self._truth.acknowledged(device, number)
+                self._truth.kept(device, number)
 
         damaged, _ = self._faults.apply(payload)
         if damaged != payload:

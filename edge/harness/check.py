@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from .truth import ANY
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 SLACK_S = 1.0
 """How long before a loss is noticed a reading may have been lost with it, and after its end one may come too early."""
 _DEFAULT_EVERY_S = 900.0
+_CLOCK_JUMP_S = 60.0
 _PERIODIC = {"meter.reading": ("meter_id",), "counter.total": ("counter",)}
 _STATES = {
     "parking.state": (("bay",), "occupied"),
@@ -198,6 +200,8 @@ class _Check:
 
     def _tell_stranger(self, event: Recorded) -> None:
         if event.type in _DERIVED and not any(said.type == event.type for said in self._truth):
+            if self._has_clock_jumped(event):
+                return
             what = "was found by the gateway, and nothing like it happened"
         elif self._find_resent(event) is not None:
             what = "is out of order"
@@ -207,6 +211,18 @@ class _Check:
             what = "was never said like this"
         self._verdict.problems.append(f"event {event.sequence} ({event.type}) {what}: {_shown(event.data)}")
 
+    def _has_clock_jumped(self, event: Recorded) -> bool:
+        """Whether the meter's clock did what a `clock_jump` says, against ours."""
+        data = event.data
+        said = {
+            one.data.get("meter_time"): one.at for one in self._truth if one.data.get("meter_id") == data.get("meter_id")
+        }
+        times = [data.get("meter_time_before"), data.get("meter_time")]
+        if data["status"] != "clock_jump" or not all(one in said for one in times):
+            return False
+        (before, before_at), (after, after_at) = ((_meter_clock(str(one)), said[one]) for one in times)
+        return abs((after - before) - (after_at - before_at)) > _CLOCK_JUMP_S
+
     def _excuse(self, said: Said, before: Said | None) -> None:
         if self._is_thinned(said, before):
             self._verdict.thinned += 1
@@ -214,7 +230,7 @@ class _Check:
             self._lose(said, "was acknowledged, and is not in the journal")
         elif not said.sure:
             self._verdict.unsure += 1
-        elif any(begin <= said.at <= end for begin, end in self._gaps):
+        elif any(begin <= said.at <= end for begin, end in self._gaps if not said.kept or math.isinf(end - begin)):
             self._verdict.in_gaps += 1
         else:
             self._lose(said, "is not in the journal, and no gap is declared there")
@@ -238,6 +254,11 @@ class _Check:
             return set()
         subject = _name(data, _PERIODIC[kind])
         return {(kind, subject, int(at // every_s)) for at in times}
+
+
+def _meter_clock(text: str) -> float:
+    """A DSMR clock as seconds; S is summer time."""
+    return datetime.strptime(text[:12], "%y%m%d%H%M%S").replace(tzinfo=UTC).timestamp() - 3600 * text.endswith("S")
 
 
 def _subject(said: Said) -> str:

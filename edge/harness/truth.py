@@ -20,7 +20,7 @@ class Said:
     """One thing that a device said.
 
     `at`: UTC seconds. `sure`: it reached the gateway whole. `acknowledged`: and the gateway answered that it has it,
-    so that nothing excuses its loss.
+    so that nothing excuses its loss. `kept`: a broker has it, for a gateway that was there before or comes again.
     """
 
     device: str
@@ -30,6 +30,7 @@ class Said:
     data: dict[str, Any]
     sure: bool
     acknowledged: bool = False
+    kept: bool = False
 
 
 def read_truth(path: Path) -> dict[str, list[Said]]:
@@ -47,7 +48,9 @@ def read_truth(path: Path) -> dict[str, list[Said]]:
 def _take(row: dict[str, Any], said: dict[str, list[Said]]) -> None:
     rows = said.setdefault(row["device"], [])
     if "type" not in row:
-        rows[row["number"] - 1].acknowledged = rows[row["number"] - 1].sure = True
+        answered = rows[row["number"] - 1]
+        answered.sure = True
+        answered.kept, answered.acknowledged = row.get("kept", False), row.get("acknowledged", False)
         return
     if row["number"] != len(rows) + 1:
         raise ValueError(f"number {row['number']} of {row['device']} comes after {len(rows)}")

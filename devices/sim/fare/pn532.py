@@ -91,7 +91,7 @@ class Pn532Reader:
 
     def _confirm(self, number: int) -> None:
         """The gateway asks again, so it had the answer before."""
-        self._truth.acknowledged(self._placement.id, number)
+        self._truth.heard(self._placement.id, number)
         self._told = None
         if self._held == number:
             self._held = None

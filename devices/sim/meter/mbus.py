@@ -68,7 +68,7 @@ class MBusMeter:
         unplugs = self._faults.unplugs()
         if answer.repeated and self._told is not None:
             if answer.reading is not None and whole:
-                self._truth.acknowledged(self._placement.id, self._told)
+                self._truth.heard(self._placement.id, self._told)
         elif answer.reading is not None:
             self._told = self._truth.add(
                 self._placement.id, "meter.reading", answer.reading, sure=whole and not unplugs

@@ -200,3 +200,35 @@ def test_a_finding_of_the_gateway_that_nothing_gave_reason_for_is_told() -> None
 def test_a_device_that_no_truth_knows_is_told() -> None:
     verdicts = check({}, started("gate-1").tap(1, 1).events, {})
     assert any("never said like this" in problem for verdict in verdicts for problem in verdict.problems)
+
+
+@pytest.mark.parametrize(("said_at", "is_excused"), [(-20, True), (6, False)])
+def test_what_a_broker_keeps_is_lost_in_a_gap_but_not_before_the_gateway_was_ever_there(
+    said_at: float, *, is_excused: bool
+) -> None:
+    journal = started("meter-1").measured(1, "1").add("gw-1", "gateway.stop", 4).add("gw-1", "gateway.start", 8)
+    journal.add("meter-1", "device.health", 9, {"state": "online"}).measured(20, "3").add("gw-1", "gateway.stop", 30)
+    truth = sorted((measured(1, 1, "1"), measured(2, said_at, "2"), measured(3, 20, "3")), key=lambda one: one.at)
+    for one in truth:
+        one.kept = True
+    assert (problems(truth, journal, EVERY) == []) is is_excused
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_true"),
+    [
+        ("260328233009W", "260328234009W", True),
+        ("260328233009W", "260328233019W", False),
+        ("260329015959W", "260329030009S", False),
+    ],
+)
+def test_a_clock_jump_is_right_only_where_the_meters_clock_did_jump(before: str, after: str, *, is_true: bool) -> None:
+    truth = [measured(1, 1, "1"), measured(2, 11, "2")]
+    for one, time in zip(truth, (before, after), strict=True):
+        one.data["meter_time"] = time
+    journal = started("meter-1")
+    for said in truth:
+        journal.add("meter-1", "meter.reading", said.at - BEGIN, said.data)
+    found = {"meter_id": "m", "status": "clock_jump", "meter_time_before": before, "meter_time": after}
+    journal.add("meter-1", "meter.status", 11, found).add("gw-1", "gateway.stop", 30)
+    assert (problems(truth, journal, EVERY) == []) is is_true
