@@ -1,4 +1,4 @@
-"""What every driver of a serial device that sends by itself promises (devices/driver.py), over a real pseudo-terminal.
+"""What every driver of a serial device promises (devices/driver.py), over a real pseudo-terminal.
 
 A driver's own test class inherits `DriverContract` and says how to make the driver and a good frame. Needs pytest,
 pytest-asyncio in its auto mode, and the fixtures of `devices.contract.plugin`.
@@ -10,12 +10,14 @@ import asyncio
 import random
 from contextlib import suppress
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from devices.driver import DeviceError, Driver, Origin, WireCounters, WireRole
+from devices.wire.serial_line import SerialLine
 from ledger_sync.proof.event import encode_data
 from ledger_sync.proof.event_types import event_type
 
@@ -51,7 +53,7 @@ def assert_plain(value: Any) -> None:
 
 
 class DriverContract:
-    """Inherit, and define the two."""
+    """Inherit, and define the first two; for a device that sends nothing unless it is asked, all three."""
 
     def make(self, port: str) -> Driver:
         """The driver, for a device at this port."""
@@ -60,6 +62,13 @@ class DriverContract:
     def frame(self) -> bytes:
         """What the device sends, whole, to give at least one reading."""
         raise NotImplementedError
+
+    def speak(self, terminal: PseudoTerminal, data: bytes) -> None:
+        """Have the device send `data`: frames, whole or damaged, and noise.
+
+        One that must be asked is silent at first; from here on it gives `data` where its answer is the frame.
+        """
+        terminal.write(data)
 
     def test_making_a_driver_touches_nothing(self) -> None:
         before = open_files()
@@ -75,7 +84,7 @@ class DriverContract:
     async def test_readings_are_what_their_event_types_allow(self, terminal: PseudoTerminal) -> None:
         driver = self.make(terminal.path)
         await driver.open()
-        (reading,) = await take(driver, 1, during=lambda: terminal.write(self.frame()))
+        (reading,) = await take(driver, 1, during=lambda: self.speak(terminal, self.frame()))
         assert not reading.type.startswith(("gateway.", "device."))
         assert encode_data(event_type(reading.type), reading.data)
         await driver.close()
@@ -90,13 +99,13 @@ class DriverContract:
             for _ in range(chance.randint(1, 4)):
                 damaged[chance.randrange(len(damaged))] = chance.randrange(256)
             good = bytes(damaged[: chance.randint(1, len(damaged))]) + frame + frame
-            assert await take(driver, 1, during=lambda good=good: terminal.write(good))
+            assert await take(driver, 1, during=partial(self.speak, terminal, good))
         await driver.close()
 
     async def test_readings_hold_text_keys_and_exact_values_only(self, terminal: PseudoTerminal) -> None:
         driver = self.make(terminal.path)
         await driver.open()
-        (reading,) = await take(driver, 1, during=lambda: terminal.write(self.frame()))
+        (reading,) = await take(driver, 1, during=lambda: self.speak(terminal, self.frame()))
         assert_plain(reading.data)
         assert isinstance(reading.origin, Origin)
         assert driver.counters.readings >= 1
@@ -117,7 +126,7 @@ class DriverContract:
         terminal.replug()
         for _ in range(2):
             await driver.open()
-            assert await take(driver, 1, during=lambda: terminal.write(self.frame()))
+            assert await take(driver, 1, during=lambda: self.speak(terminal, self.frame()))
             await driver.close()
 
     async def test_half_a_frame_from_before_a_loss_is_not_joined_with_what_comes_after(
@@ -126,18 +135,19 @@ class DriverContract:
         driver = self.make(terminal.path)
         await driver.open()
         frame = self.frame()
-        terminal.write(frame[: len(frame) // 2])
+        self.speak(terminal, frame[: len(frame) // 2])
         asyncio.get_running_loop().call_later(0.05, terminal.replug)
         with pytest.raises(DeviceError):
             await take(driver, 1)
         await driver.open()
         errors = driver.counters.errors
-        assert await take(driver, 1, during=lambda: terminal.write(self.frame()))
+        assert await take(driver, 1, during=lambda: self.speak(terminal, self.frame()))
         assert driver.counters.errors == errors
         await driver.close()
 
     async def test_closing_frees_the_port_and_may_be_repeated(self, terminal: PseudoTerminal) -> None:
-        driver, other = self.make(terminal.path), self.make(terminal.path)
+        # Drivers of one gateway may share a port: it is held against all others.
+        driver, other = self.make(terminal.path), SerialLine(terminal.path, 9600, bytesize=8, parity="N")
         await driver.close()
         await driver.open()
         with pytest.raises(DeviceError, match="locked by another process"):
@@ -157,14 +167,14 @@ class DriverContract:
             await task
         await driver.close()
         await driver.open()
-        assert await take(driver, 1, during=lambda: terminal.write(self.frame()))
+        assert await take(driver, 1, during=lambda: self.speak(terminal, self.frame()))
         await driver.close()
 
     async def test_noise_raises_nothing_and_the_next_or_second_frame_is_read(self, terminal: PseudoTerminal) -> None:
         driver = self.make(terminal.path)
         await driver.open()
         noise = bytes(range(256)) * 4
-        assert await take(driver, 1, during=lambda: terminal.write(noise + self.frame() + self.frame()))
+        assert await take(driver, 1, during=lambda: self.speak(terminal, noise + self.frame() + self.frame()))
         assert driver.counters.errors + driver.counters.resyncs > 0
         assert driver.counters.last_error
         await driver.close()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - the settings reader resolves annotations at run time
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from devices.driver import DeviceError, Origin, Recorded, WireCounters, WireRole
@@ -18,7 +18,7 @@ from devices.fare.osdp_credential import parse_event
 from devices.fare.osdp_key import read_key
 from devices.fare.osdp_link import SecureLink
 from devices.wire.serial_line import SerialLine
-from ledger_sync.proof.settings import setting
+from ledger_sync.proof.settings import parse_file, setting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -33,19 +33,13 @@ REFUSED_MAX_S = 5.0
 ABSENT_MAX_S = 20.0
 
 
-def _parse_file(raw: Any) -> Path:
-    if not isinstance(raw, str) or not raw or "\0" in raw:
-        raise ValueError("must be a file's path")
-    return Path(raw)
-
-
 @dataclass(frozen=True)
 class OsdpSettings:
     """Keys of a `[[device]]` with `driver = "osdp"`."""
 
     port: str = setting(doc="the serial port of the RS-485 adapter, best a path under /dev/serial/by-id", minimum=1)
     key_file: Path = setting(
-        doc="file of the reader's key (SCBK): 16 bytes or 32 hex digits, mode 0600", parse=_parse_file
+        doc="file of the reader's key (SCBK): 16 bytes or 32 hex digits, mode 0600", parse=parse_file
     )
     direction: str = setting(doc="what a tap here means: in or out", choices=DIRECTIONS)
     address: int = setting(0, doc="the reader's address on the bus", minimum=0, maximum=126)

@@ -90,6 +90,7 @@ class Pn532:
                 self._count_error(str(error))
             except TimeoutError as error:
                 unanswered += 1
+                self._parser.drop_unfinished()
                 self._count_error("a poll was not answered")
                 if unanswered >= UNANSWERED_MAX:
                     raise self._unanswered() from error

@@ -55,6 +55,14 @@ class FrameParser:
                 frames.append(frame)
         return frames
 
+    def drop_unfinished(self) -> None:
+        """Drop a frame that was begun: the reader is silent, and what comes next is another one."""
+        if dropped := len(self._buffer) - self._buffer.count(0):
+            self._counters.resyncs += 1
+            self._counters.last_error = "a frame that did not end"
+            self._counters.bytes_dropped += dropped
+        self._buffer.clear()
+
     def _seek_start(self) -> bool:
         found = self._buffer.find(_START)
         # A last zero may be the first half of a start code.

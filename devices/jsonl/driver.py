@@ -9,44 +9,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar
 
 from devices.driver import DeviceError, Reading, Recorded, Refused, WireCounters, WireRole
 from devices.jsonl.line import LineSplitter, RefusedLine, acknowledgement, parse_line, refusal
-from devices.wire.serial_line import SerialLine
-from devices.wire.tcp_line import TcpLine, parse_tcp_url
+from devices.wire.line import check_line_port, line_at
 from ledger_sync.proof.settings import setting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-_TCP = "tcp://"
-
-
-def _check_port(port: str) -> str | None:
-    if not port:
-        return "is empty; name a serial port, or tcp://host:port"
-    if port.startswith(_TCP):
-        try:
-            parse_tcp_url(port)
-        except ValueError as error:
-            return str(error)
-    return None
 
 
 @dataclass(frozen=True)
 class JsonlSettings:
     """Keys of a `[[device]]` with `driver = "jsonl"`."""
 
-    port: str = setting(doc="a serial port, or tcp://host:port to which the gateway connects", check=_check_port)
+    port: str = setting(doc="a serial port, or tcp://host:port to which the gateway connects", check=check_line_port)
     baudrate: int = setting(115200, doc="bit/s; of a serial port", minimum=300, maximum=4_000_000)
-
-
-class _Line(Protocol):
-    async def open(self) -> None: ...
-    async def read(self) -> bytes: ...
-    async def write(self, data: bytes) -> None: ...
-    async def close(self) -> None: ...
 
 
 class Jsonl:
@@ -58,10 +37,7 @@ class Jsonl:
     def __init__(self, device: str, settings: JsonlSettings) -> None:
         self.device = device
         self.counters = WireCounters()
-        port = settings.port
-        self._line: _Line = (
-            TcpLine(port) if port.startswith(_TCP) else SerialLine(port, settings.baudrate, bytesize=8, parity="N")
-        )
+        self._line = line_at(settings.port, settings.baudrate, bytesize=8, parity="N")
         self._splitter = LineSplitter()
         self._writing = asyncio.Lock()
 

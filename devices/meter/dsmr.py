@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from devices.driver import Origin, WireCounters, WireRole
-from devices.meter.dsmr_telegram import Line, TelegramParser, parse_value
+from devices.meter.dsmr_telegram import Line, TelegramParser
 from devices.meter.registers import (
     DEFAULT_PATTERNS,
     Meter,
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 _METER_ID = re.compile(r"[\x21-\x7e]{1,64}")
 _METER_TIME = re.compile(r"[0-9]{6,14}[A-Z]?")
 # Equipment identifiers by precedence: DSMR main meter and Belgian meters 96.1.1, Dutch sub-meters 96.1.0, EAN 96.1.2.
-_MAIN_ID_CODES = ("96.1.1", "96.1.0", "96.1.2")
-_SUB_ID_CODES = ("96.1.0", "96.1.1", "96.1.2")
+_MAIN_ID_CODES = (":96.1.1", ":96.1.0", ":96.1.2")
+_SUB_ID_CODES = (":96.1.0", ":96.1.1", ":96.1.2")
 _CLOCK = "0-0:1.0.0"
 # Gas of DSMR 2.2 and 3: (time)(status)(period)(count)(OBIS)(unit)(number), over two rows.
 _OLD_GAS = ":24.3.0"
@@ -78,7 +78,7 @@ class Dsmr:
         while True:
             for telegram in self._parser.feed(await self._line.read()):
                 integrity, origin = ("crc", Origin.CHECKSUM) if telegram.checked else ("none", Origin.UNPROTECTED)
-                for meter in meters_in(telegram, self.counters):
+                for meter in meters_in(telegram, self._chosen, self.counters):
                     for reading in meter_readings(meter, self._chosen, integrity, origin):
                         self.counters.readings += 1
                         yield reading
@@ -88,10 +88,10 @@ class Dsmr:
         await self._line.close()
 
 
-def meters_in(telegram: Telegram, counters: WireCounters) -> Iterator[Meter]:
+def meters_in(telegram: Telegram, chosen: RegisterFilter, counters: WireCounters) -> Iterator[Meter]:
     """The meters of a telegram in the order of the wire: the main one, then each M-Bus channel (B of the OBIS code).
 
-    A register's value that cannot be signed is counted as an error and left out.
+    Each with its chosen registers, if it has any. One whose value cannot be signed is counted as an error and left out.
     """
     channels: dict[str, list[Line]] = {}
     for line in telegram.lines:
@@ -104,20 +104,22 @@ def meters_in(telegram: Telegram, counters: WireCounters) -> Iterator[Meter]:
             # A sub-meter that tells no identifier is still told apart, by the main meter's and its channel.
             meter_id = _identifier(lines, _SUB_ID_CODES) or f"{main_id[:56]}/0-{channel}"
             time = next((_time(line) for line in lines if ":24." in line.obis and _time(line)), None)
-        registers = tuple(one for line in lines if (one := _register(line, counters)) is not None)
+        registers = tuple(one for line in lines if (one := _register(line, chosen, counters)) is not None)
         if registers:
             yield Meter(meter_id, time, registers)
 
 
 def _channel(obis: str) -> str:
     """The M-Bus channel of a line, "0" for the main meter: B where A is 0 (medium: none), as in 0-1:24.2.1."""
-    medium, _, rest = obis.partition("-")
-    return rest.partition(":")[0] if medium == "0" else "0"
+    return obis[2:].partition(":")[0] if obis.startswith("0-") else "0"
 
 
 def _identifier(lines: list[Line], codes: tuple[str, ...]) -> str | None:
-    texts = {line.obis.partition(":")[2]: line.values[-1].text for line in reversed(lines)}
-    return next((texts[code] for code in codes if _printable(texts.get(code, ""))), None)
+    for code in codes:
+        text = next((line.values[-1].text for line in lines if line.obis.endswith(code)), "")
+        if _printable(text):
+            return text
+    return None
 
 
 def _printable(text: str) -> str | None:
@@ -125,21 +127,30 @@ def _printable(text: str) -> str | None:
 
 
 def _time(line: Line | None) -> str | None:
-    if line is None or not _METER_TIME.fullmatch(line.values[0].text):
-        return None
-    return line.values[0].text
+    text = "" if line is None else line.values[0].text
+    return text if _METER_TIME.fullmatch(text) else None
 
 
-def _register(line: Line, counters: WireCounters) -> Register | None:
+def _register(line: Line, chosen: RegisterFilter, counters: WireCounters) -> Register | None:
     """The register of a line: `(number*unit)`, alone or after its capture time; None for any other line."""
-    obis, values = line.obis, line.values
-    if obis.endswith(_OLD_GAS) and len(values) == _OLD_GAS_VALUES:
-        obis, values = values[4].text, (parse_value(f"{values[6].text}*{values[5].text}"),)
-    value = values[-1]
-    if value.number is None or len(values) > 2:  # noqa: PLR2004 - longer ones are logs and profiles
+    if line.obis.endswith(_OLD_GAS):
+        line = _with_one_value(line)
+    if not chosen.matches(line.obis):
         return None
-    if not can_be_signed(value.number):
+    values = line.values
+    number = values[-1].number
+    if number is None or len(values) > 2:  # noqa: PLR2004 - longer ones are logs and profiles
+        return None
+    if not can_be_signed(number):
         counters.errors += 1
-        counters.last_error = f"{obis} has more digits than can be signed: {value.text}"
+        counters.last_error = f"{line.obis} has more digits than can be signed: {values[-1].text}"
         return None
-    return Register(obis, value.number, value.unit)
+    return Register(line.obis, number, values[-1].unit)
+
+
+def _with_one_value(old_gas: Line) -> Line:
+    """The line as later standards write it, if it is whole."""
+    values = old_gas.values
+    if len(values) != _OLD_GAS_VALUES:
+        return old_gas
+    return Line(values[4].text, f"({values[6].text}*{values[5].text})")

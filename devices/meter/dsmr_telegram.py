@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from devices.meter.crc16 import crc16_arc
 
@@ -24,25 +24,40 @@ _END_BYTES_MAX = len(b"\n!FFFF\r\n")
 # How an identification starts (IEC 62056-21 clause 6.3.2): tells it from a slash in noise or in a cut telegram.
 _IDENTIFICATION = re.compile(rb"/[A-Za-z]{3}[0-9A-Za-z]")
 _LINE = re.compile(r"(\d{1,3}-\d{1,3}:\d{1,3}\.\d{1,3}\.\d{1,3})((?:\([^()]*\))+)")
-_VALUE = re.compile(r"\(([^()]*)\)")
 _QUANTITY = re.compile(r"(-?\d{1,64}(?:\.\d{1,64})?)\*([^*]{1,16})")
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
-    """One parenthesis: its text, and if that is `number*unit`, the exact number and the unit."""
+class Value(NamedTuple):
+    """One parenthesis: its text, and if that is `number*unit`, the exact number and the unit (else None and "")."""
 
     text: str
-    number: Decimal | None = None
-    unit: str = ""
+
+    @property
+    def number(self) -> Decimal | None:
+        """The number, with its digits as written."""
+        match = _QUANTITY.fullmatch(self.text)
+        return Decimal(match[1]) if match else None
+
+    @property
+    def unit(self) -> str:
+        """The unit."""
+        match = _QUANTITY.fullmatch(self.text)
+        return match[2] if match else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of a telegram: OBIS code `A-B:C.D.E` and its values in order."""
+class Line(NamedTuple):
+    """One line of a telegram: OBIS code `A-B:C.D.E`, and its parentheses as text.
+
+    What they hold is taken apart when it is asked for: of the 36 lines that a meter sends each second, few are.
+    """
 
     obis: str
-    values: tuple[Value, ...]
+    text: str
+
+    @property
+    def values(self) -> tuple[Value, ...]:
+        """Its values in order."""
+        return tuple(map(Value, self.text[1:-1].split(")(")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +140,7 @@ class TelegramParser:
             if match is None:
                 self._count_error(f"a line that is no OBIS line: {row[:40]!r}")
             else:
-                lines.append(Line(match[1], tuple(parse_value(text) for text in _VALUE.findall(match[2]))))
+                lines.append(Line(match[1], match[2]))
         return Telegram(head[1:], checked, tuple(lines))
 
     def _trim(self) -> None:
@@ -166,9 +181,3 @@ def _joined(rows: list[str]) -> list[str]:
         elif row:
             joined.append(row)
     return joined
-
-
-def parse_value(text: str) -> Value:
-    """What stands in one parenthesis."""
-    match = _QUANTITY.fullmatch(text)
-    return Value(text, Decimal(match[1]), match[2]) if match else Value(text)

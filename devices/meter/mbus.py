@@ -15,9 +15,8 @@ from devices.meter.mbus_readout import TRIES, Readout
 from devices.meter.mbus_registers import DEFAULT_PATTERNS, meter_of
 from devices.meter.mbus_telegram import MBusError
 from devices.meter.registers import RegisterFilter, check_pattern, meter_readings
-from devices.wire.bus import Bus, Line, join_bus, leave_bus
-from devices.wire.serial_line import SerialLine
-from devices.wire.tcp_line import TcpLine, parse_tcp_url
+from devices.wire.bus import Bus
+from devices.wire.line import check_line_port, line_at
 from ledger_sync.proof.settings import setting
 
 if TYPE_CHECKING:
@@ -25,26 +24,13 @@ if TYPE_CHECKING:
 
     from devices.driver import Reading
 
-_TCP = "tcp://"
-
-
-def _check_port(port: str) -> str | None:
-    if not port:
-        return "is empty; name a serial port, or tcp://host:port"
-    if port.startswith(_TCP):
-        try:
-            parse_tcp_url(port)
-        except ValueError as error:
-            return str(error)
-    return None
-
 
 @dataclass(frozen=True)
 class MBusSettings:
     """Keys of a `[[device]]` with `driver = "mbus"`."""
 
     port: str = setting(
-        doc="the serial port of the level converter, or tcp://host:port of a gateway", check=_check_port
+        doc="the serial port of the level converter, or tcp://host:port of a gateway", check=check_line_port
     )
     address: MeterAddress = setting(
         doc="primary address, or secondary address as text, such as 11490378-ACW-0e-16", parse=parse_address
@@ -82,7 +68,9 @@ class MBus:
     async def open(self) -> None:
         """Open the port, or join those who have it open. Raises DeviceError."""
         await self.close()
-        self._bus = await join_bus(self._settings.port, self._settings.baudrate, self._line)
+        settings = self._settings
+        line = line_at(settings.port, settings.baudrate, bytesize=8, parity="E")
+        self._bus = await Bus.join(line, settings.baudrate)
 
     async def readings(self) -> AsyncIterator[Reading]:
         """A readout now, then every `poll_s`. Raises DeviceError when the port is lost or the meter does not answer."""
@@ -100,7 +88,7 @@ class MBus:
         """Leave the port; the last one closes it. Idempotent."""
         bus, self._bus = self._bus, None
         if bus is not None:
-            await leave_bus(bus)
+            await bus.leave()
 
     async def _read(self, bus: Bus) -> list[Reading]:
         settings = self._settings
@@ -126,12 +114,6 @@ class MBus:
         if self._bus is None:
             raise DeviceError(f"port {self._settings.port}: is not open; open it first")
         return self._bus
-
-    def _line(self) -> Line:
-        port = self._settings.port
-        if port.startswith(_TCP):
-            return TcpLine(port)
-        return SerialLine(port, self._settings.baudrate, bytesize=8, parity="E")
 
     def _count(self, what: str) -> None:
         self.counters.errors += 1

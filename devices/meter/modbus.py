@@ -6,11 +6,11 @@ import asyncio
 import re
 from collections import deque
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - the settings reader resolves annotations at run time
 from typing import TYPE_CHECKING, ClassVar
 
 from devices.driver import DeviceError, Origin, WireCounters, WireRole
-from devices.meter.modbus_bus import TCP, ModbusBus, PortSettings, ReadError, join_bus, leave_bus
+from devices.meter.modbus_bus import ModbusBus, ReadError
 from devices.meter.modbus_sniffer import OverheardRead, ReadSniffer
 from devices.meter.modbus_table import MODELS, RegisterTable, TableRegister, load_model, load_table, plan_reads
 from devices.meter.registers import (
@@ -22,8 +22,8 @@ from devices.meter.registers import (
     check_pattern,
     meter_readings,
 )
-from devices.wire.tcp_line import parse_tcp_url
-from ledger_sync.proof.settings import SettingsError, setting
+from devices.wire.line import check_line_port, is_tcp, line_at
+from ledger_sync.proof.settings import SettingsError, parse_file, setting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -37,17 +37,6 @@ _OVERHEARD_MAX = 16
 _METER_ID = re.compile(r"[\x21-\x7e]{1,64}")
 
 
-def _check_port(port: str) -> str | None:
-    if not port:
-        return "is empty; name a serial port, or tcp://host:502"
-    if port.startswith(TCP):
-        try:
-            parse_tcp_url(port)
-        except ValueError as error:
-            return str(error)
-    return None
-
-
 def _check_meter_id(meter_id: str) -> str | None:
     return None if _METER_ID.fullmatch(meter_id) else "must be 1 to 64 printable ASCII characters without spaces"
 
@@ -56,10 +45,10 @@ def _check_meter_id(meter_id: str) -> str | None:
 class ModbusSettings:
     """Keys of a `[[device]]` with `driver = "modbus"`."""
 
-    port: str = setting(doc="a serial port, or tcp://host:502", check=_check_port)
+    port: str = setting(doc="a serial port, or tcp://host:502", check=check_line_port)
     unit: int = setting(1, doc="the meter's address, 1 to 247 (over TCP also 0 and 255)", minimum=0, maximum=255)
     model: str | None = setting(None, doc="the meter's model", choices=MODELS)
-    table: Path | None = setting(None, doc="a register table of one's own", parse=Path)
+    table: Path | None = setting(None, doc="a register table of one's own", parse=parse_file)
     baudrate: int = setting(9600, doc="bit/s; of a serial port", minimum=1200, maximum=115200)
     parity: str = setting("N", doc="N, E or O; of a serial port", choices=("N", "E", "O"))
     poll_s: float = setting(10.0, doc="how often the meter is asked", minimum=0.1, maximum=86_400)
@@ -73,7 +62,7 @@ class ModbusSettings:
     def __post_init__(self) -> None:
         if (self.model is None) == (self.table is None):
             raise ValueError(f"needs either `model` (one of {', '.join(MODELS)}) or `table` (a file)")
-        over_tcp = self.port.startswith(TCP)
+        over_tcp = is_tcp(self.port)
         if not over_tcp and not 1 <= self.unit <= _UNIT_MAX_SERIAL:
             raise ValueError(f"unit is {self.unit}; on a serial port it must be 1 to {_UNIT_MAX_SERIAL}")
         if self.listen and over_tcp:
@@ -94,9 +83,7 @@ class Modbus:
         if settings.listen:
             self.wire_role = WireRole.LISTEN_ONLY
         self._settings = settings
-        over_tcp = settings.port.startswith(TCP)
-        self._port = PortSettings(settings.port, settings.baudrate, settings.parity, settings.listen)
-        self._vouched = ("none", Origin.UNPROTECTED) if over_tcp else ("crc", Origin.CHECKSUM)
+        self._vouched = ("none", Origin.UNPROTECTED) if is_tcp(settings.port) else ("crc", Origin.CHECKSUM)
         self._chosen = RegisterFilter(settings.registers)
         self._bus: ModbusBus | None = None
         self._listener: _Listener | None = None
@@ -119,7 +106,7 @@ class Modbus:
         if self._table.serial is None and self._settings.meter_id is None:
             raise DeviceError(f"{self._place}: the register table has no [serial]; set `meter_id`")
         self._reads = plan_reads(self._registers, self._table)
-        self._bus = await join_bus(self._port)
+        self._bus = await self._join()
         # Behind a port that was closed there may be another meter.
         self._meter_id = self._settings.meter_id
         self._due_s = 0.0
@@ -144,11 +131,16 @@ class Modbus:
         if bus is not None:
             if listener is not None:
                 bus.stop_listening(listener)
-            await leave_bus(bus)
+            await bus.leave()
 
     @property
     def _place(self) -> str:
         return f"port {self._settings.port}, unit {self._settings.unit}"
+
+    async def _join(self) -> ModbusBus:
+        settings = self._settings
+        line = line_at(settings.port, settings.baudrate, bytesize=8, parity=settings.parity)
+        return await ModbusBus.join(line, settings.baudrate, parity=settings.parity, listen=settings.listen)
 
     def _opened(self) -> ModbusBus:
         if self._bus is None:
@@ -192,7 +184,7 @@ class Modbus:
         return self._measured(values)
 
     async def _read(self, bus: ModbusBus, read: RegisterRead) -> bytes:
-        return await bus.read(self._settings.unit, read, self._settings.timeout_s, self.counters)
+        return await bus.read_registers(self._settings.unit, read, self._settings.timeout_s, self.counters)
 
     def _parts(self, read: RegisterRead, data: bytes) -> dict[TableRegister, bytes]:
         return {one: part for one in self._registers if (part := read.part(data, one.read)) is not None}

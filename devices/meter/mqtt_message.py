@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from devices.driver import WireCounters
     from devices.meter.mqtt_formats import Field
 
-METER_ID_CHARACTERS_MAX = 64
+METER_ID_BYTES_MAX = 64
 TIME_CHARACTERS_MAX = 32
 _SHELLY_NUMBERS = {str(number) for number in range(256)}
 _SHELLY_NOTIFICATIONS = ("NotifyStatus", "NotifyFullStatus")
@@ -113,8 +113,8 @@ def meters_in(reader: Reader, topic: str, payload: bytes, counters: WireCounters
         registers = tuple(_registers(told, counters))
         if not registers:
             continue
-        if not 0 < len(told.meter_id) <= METER_ID_CHARACTERS_MAX:
-            raise ValueError(f"the meter's id in the topic has more than {METER_ID_CHARACTERS_MAX} characters")
+        if not 0 < len(told.meter_id.encode()) <= METER_ID_BYTES_MAX:
+            raise ValueError(f"the meter's id in the topic is empty, or has more than {METER_ID_BYTES_MAX} bytes")
         known = meters.get(told.meter_id)
         if known is not None:
             registers = (*known.registers, *registers)
@@ -140,6 +140,6 @@ def _time(value: Any) -> str | None:
     """The device's own time, as it wrote it: text, or a number (Shelly: Unix seconds)."""
     if isinstance(value, str) or type(value) is int or isinstance(value, Decimal):
         text = str(value)
-        if 0 < len(text) <= TIME_CHARACTERS_MAX and text.isprintable():
+        if 0 < len(text) <= TIME_CHARACTERS_MAX and text.isascii() and text.isprintable():
             return text
     return None

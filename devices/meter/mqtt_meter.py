@@ -11,17 +11,15 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, ClassVar
 
-from devices.driver import Origin, Reading, Recorded, Refused, WireCounters, WireRole
+from devices.driver import Origin, Reading
 from devices.meter import mqtt_message
 from devices.meter.mqtt_formats import DEFAULT_TOPICS, Field
 from devices.meter.registers import DEFAULT_PATTERNS, RegisterFilter, check_pattern, meter_readings
-from devices.wire.mqtt_feed import MqttFeed
+from devices.wire.mqtt_driver import MqttDriver
 from devices.wire.mqtt_settings import MqttSettings, check_topic_filter
 from ledger_sync.proof.settings import setting
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from broker.connection import Message
 
 DEFAULT_REGISTERS = (*DEFAULT_PATTERNS, "15.8.0")
@@ -72,15 +70,13 @@ class MqttMeterSettings(MqttSettings):
             raise ValueError('field and time_path are for format = "json"; the other formats have their own')
 
 
-class MqttMeter:
-    """Driver of all meters that one topic filter catches; `PassingOver`: an outcome acknowledges its message."""
+class MqttMeter(MqttDriver):
+    """Driver of all meters that one topic filter catches."""
 
     Settings: ClassVar[type[MqttMeterSettings]] = MqttMeterSettings
-    wire_role: ClassVar[WireRole] = WireRole.LISTEN_ONLY
 
     def __init__(self, device: str, settings: MqttMeterSettings) -> None:
-        self.device = device
-        self.counters = WireCounters()
+        super().__init__(device, settings, settings.topic or DEFAULT_TOPICS[settings.format])
         if settings.format == "json":
             fields = [Field(_path(one.path), one.obis, one.unit) for one in settings.field]
             self._reader = mqtt_message.configured(fields, _path(settings.time_path or ""))
@@ -88,24 +84,9 @@ class MqttMeter:
         else:
             self._reader = _READERS[settings.format]
             self._chosen = RegisterFilter(DEFAULT_REGISTERS if settings.registers is None else settings.registers)
-        topic = settings.topic or DEFAULT_TOPICS[settings.format]
-        self._feed = MqttFeed(settings, device, topic, self.counters)
 
-    async def open(self) -> None:
-        """Connect and subscribe. Raises DeviceError."""
-        await self._feed.open()
-
-    async def readings(self) -> AsyncIterator[Reading]:
-        """One `meter.reading` a meter and message. Raises DeviceError when the connection is lost."""
-        while True:
-            message = await self._feed.read()
-            readings = self._readings(message)
-            self._feed.settle_after(message, readings)
-            for reading in readings:
-                self.counters.readings += 1
-                yield reading
-
-    def _readings(self, message: Message) -> list[Reading]:
+    def readings_in(self, message: Message) -> list[Reading]:
+        """One `meter.reading` a meter."""
         try:
             meters = mqtt_message.meters_in(self._reader, message.topic, message.payload, self.counters)
         except ValueError as error:
@@ -119,18 +100,6 @@ class MqttMeter:
                 identity = _identity(message, len(readings), timed=meter.time is not None)
                 readings.append(reading._replace(id=identity))
         return readings
-
-    async def answer(self, reading: Reading, outcome: Recorded | Refused) -> None:  # noqa: ARG002 - MQTT has one answer
-        """Acknowledge the message of `reading`, if this was the last reading of it: it need not come again."""
-        self._feed.settle(reading)
-
-    async def pass_over(self, reading: Reading) -> None:
-        """Acknowledge the message of `reading` as well: it is not worth recording."""
-        self._feed.settle(reading)
-
-    async def close(self) -> None:
-        """Disconnect; idempotent."""
-        await self._feed.close()
 
 
 def _path(text: str) -> tuple[str, ...]:

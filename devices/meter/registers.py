@@ -20,6 +20,11 @@ DEFAULT_PATTERNS = ("1.8.x", "2.8.x", "16.7.0", "24.2.x")
 
 _PATTERN = re.compile(r"(?:(?:\d{1,3}|x)-(?:\d{1,3}|x):)?(?:\d{1,3}|x)\.(?:\d{1,3}|x)\.(?:\d{1,3}|x)")
 
+# No encoded reading is larger than this and its texts, no row of it than that and its texts: so most are not encoded
+# to learn that they fit. Of a row: one byte of map, names of 5, 6 and 5, heads of texts of 3 each, a decimal of 12.
+_READING_BYTES_MAX = 55
+_ROW_BYTES_MAX = 35
+
 
 @dataclass(frozen=True, slots=True)
 class Register:
@@ -77,16 +82,32 @@ def meter_readings(meter: Meter, chosen: RegisterFilter, integrity: str, origin:
     readings of the same meter and time, rather than a reading that is refused as a whole.
     """
     rows: list[dict[str, Any]] = []
+    empty_bytes_max = _READING_BYTES_MAX + _text_bytes_max(meter.id) + _text_bytes_max(meter.time or "")
+    bytes_max = empty_bytes_max
     for register in meter.registers:
         if not chosen.matches(register.obis):
             continue
         row = {"obis": register.obis, "value": register.value, "unit": register.unit}
-        if rows and len(cbor.encode(_data(meter, integrity, [*rows, row]))) > SETTLING_DATA_BYTES_MAX:
+        row_bytes_max = _ROW_BYTES_MAX + _text_bytes_max(register.obis) + _text_bytes_max(register.unit)
+        if (
+            rows
+            and bytes_max + row_bytes_max > SETTLING_DATA_BYTES_MAX
+            and _is_too_large(meter, integrity, [*rows, row])
+        ):
             yield Reading("meter.reading", _data(meter, integrity, rows), origin)
-            rows = []
+            rows, bytes_max = [], empty_bytes_max
         rows.append(row)
+        bytes_max += row_bytes_max
     if rows:
         yield Reading("meter.reading", _data(meter, integrity, rows), origin)
+
+
+def _text_bytes_max(text: str) -> int:
+    return len(text) if text.isascii() else 4 * len(text)
+
+
+def _is_too_large(meter: Meter, integrity: str, rows: list[dict[str, Any]]) -> bool:
+    return len(cbor.encode(_data(meter, integrity, rows))) > SETTLING_DATA_BYTES_MAX
 
 
 def _data(meter: Meter, integrity: str, rows: list[dict[str, Any]]) -> dict[str, Any]:

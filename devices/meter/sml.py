@@ -69,7 +69,7 @@ class Sml:
         while True:
             for file in self._transport.feed(await self._line.read()):
                 for response in parse_file(file, self.counters):
-                    meter = meter_of(response, self.counters)
+                    meter = meter_of(response, self._chosen, self.counters)
                     for reading in meter_readings(meter, self._chosen, "crc", Origin.CHECKSUM):
                         self.counters.readings += 1
                         yield reading
@@ -79,20 +79,21 @@ class Sml:
         await self._line.close()
 
 
-def meter_of(response: SmlList, counters: WireCounters) -> Meter:
-    """The meter of a list: server id as lowercase hexadecimal digits, its clock as decimal digits, its registers.
+def meter_of(response: SmlList, chosen: RegisterFilter, counters: WireCounters) -> Meter:
+    """The meter of a list: server id as lowercase hexadecimal digits, its clock as decimal digits, chosen registers.
 
     A register's value that cannot be signed is counted as an error and left out.
     """
     registers = []
     for line in response.lines:
-        if not isinstance(line.value, Decimal) or not line.unit:
+        obis = line.obis.removesuffix("*255")
+        if not line.unit or not isinstance(line.value, Decimal) or not chosen.matches(obis):
             continue
         if can_be_signed(line.value):
-            registers.append(Register(line.obis.removesuffix("*255"), line.value, line.unit))
+            registers.append(Register(obis, line.value, line.unit))
         else:
             counters.errors += 1
-            counters.last_error = f"{line.obis} has more digits than can be signed: {line.value}"
+            counters.last_error = f"{obis} has more digits than can be signed: {line.value}"
     time = None if response.sensor_time is None else str(response.sensor_time)
     return Meter(_meter_id(response), time, tuple(registers))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from devices.meter.dlms_units import DLMS_UNITS
 from devices.meter.sml_transport import checksum_fits
@@ -41,8 +41,7 @@ class SmlError(Exception):
     """Bytes that are no SML: the file (or the rest of it) is refused."""
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
+class Number(NamedTuple):
     """An integer and how it was written: bytes of it, and whether its type is signed."""
 
     value: int
@@ -50,8 +49,7 @@ class Number:
     signed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class SmlLine:
+class SmlLine(NamedTuple):
     """One entry of a meter's list.
 
     `obis` is `A-B:C.D.E*F`. A numeric `value` is exact: the integer of the wire times ten to the power of `scaler`

@@ -12,16 +12,14 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from devices.driver import Origin, Reading, Recorded, Refused, WireCounters, WireRole
+from devices.driver import Origin, Reading
 from devices.parking.chirpstack_uplink import parse_uplink
 from devices.parking.sensor_payload import DECODERS, PayloadField, check_table, decode
-from devices.wire.mqtt_feed import MqttFeed
+from devices.wire.mqtt_driver import MqttDriver
 from devices.wire.mqtt_settings import MqttSettings, check_topic_filter
 from ledger_sync.proof.settings import setting
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from broker.connection import Message
     from devices.parking.chirpstack_uplink import Uplink
 
@@ -66,35 +64,27 @@ class ChirpStackSettings(MqttSettings):
         check_table(self.decode)
 
 
-class ChirpStack:
-    """Driver of all sensors that one topic filter catches; `PassingOver`: an outcome acknowledges its message."""
+class ChirpStack(MqttDriver):
+    """Driver of all sensors that one topic filter catches."""
 
     Settings: ClassVar[type[ChirpStackSettings]] = ChirpStackSettings
-    wire_role: ClassVar[WireRole] = WireRole.LISTEN_ONLY
 
     def __init__(self, device: str, settings: ChirpStackSettings) -> None:
-        self.device = device
-        self.counters = WireCounters()
+        super().__init__(device, settings, settings.topic)
         self._table = settings.decode or DECODERS[settings.decoder]
         self._bays = settings.bays or {}
         self._frame_counters = FrameCounters()
-        self._feed = MqttFeed(settings, device, settings.topic, self.counters)
 
     async def open(self) -> None:
         """Connect and subscribe. Raises DeviceError."""
         # What comes first now may be what came last before: delivered again, not counted back.
         self._frame_counters = FrameCounters()
-        await self._feed.open()
+        await super().open()
 
-    async def readings(self) -> AsyncIterator[Reading]:
-        """One `parking.state` an uplink that tells one. Raises DeviceError when the connection is lost."""
-        while True:
-            message = await self._feed.read()
-            reading = self._reading(message)
-            self._feed.settle_after(message, () if reading is None else (reading,))
-            if reading is not None:
-                self.counters.readings += 1
-                yield reading
+    def readings_in(self, message: Message) -> tuple[Reading, ...]:
+        """One `parking.state` if the message is an uplink that tells one."""
+        reading = self._reading(message)
+        return () if reading is None else (reading,)
 
     def _reading(self, message: Message) -> Reading | None:
         """The reading in a message; None for other events, for uplinks of other kinds, and for errors (counted)."""
@@ -120,18 +110,6 @@ class ChirpStack:
     def _count_error(self, sentence: str) -> None:
         self.counters.errors += 1
         self.counters.last_error = sentence
-
-    async def answer(self, reading: Reading, outcome: Recorded | Refused) -> None:  # noqa: ARG002 - MQTT has one answer
-        """Acknowledge the message of `reading`: it need not come again."""
-        self._feed.settle(reading)
-
-    async def pass_over(self, reading: Reading) -> None:
-        """Acknowledge the message of `reading` as well: it is not worth recording."""
-        self._feed.settle(reading)
-
-    async def close(self) -> None:
-        """Disconnect; idempotent."""
-        await self._feed.close()
 
 
 class FrameCounters:

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _OCCUPIED = "occupied"
+# What a `parking.state` may say. Sensors tell a battery that they do not know as 255 or FFFFh.
+_RANGES = {
+    "battery_mv": range(100_001),
+    "battery_percent": range(101),
+    "temperature_mdeg_c": range(-273_150, 1_000_001),
+}
 _INT64 = 1 << 63
 
 
@@ -79,14 +85,17 @@ DECODERS = {"bosch-parking": BOSCH_PARKING}
 def decode(table: Sequence[PayloadField], fport: int, data: bytes) -> dict[str, Any] | None:
     """The fields of a payload, `occupied` among them; None when the table has nothing on this FPort.
 
-    A payload that ends before another field just lacks it. Raises ValueError when it ends before `occupied`.
+    A payload that ends before another field just lacks it, as it does one that is out of all range. Raises ValueError
+    when it ends before `occupied`.
     """
     fields: dict[str, Any] = {}
     rows = [row for row in table if row.fport == fport]
     for row in rows:
         octets = data[row.offset : row.offset + row.length]
         if len(octets) == row.length:
-            fields[row.field] = _value(row, octets)
+            value = _value(row, octets)
+            if row.field == _OCCUPIED or value in _RANGES[row.field]:
+                fields[row.field] = value
             if row.cause is not None:
                 fields["cause"] = row.cause
         elif row.field == _OCCUPIED:

@@ -13,13 +13,14 @@ from collections import OrderedDict, deque
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from devices.driver import DeviceError, Origin, Reading, WireCounters, WireRole
 from devices.signal.hires_file import FollowedFile
 from devices.signal.hires_pull import Account, PullError, pull, url_problem
 from devices.signal.hires_rows import STATES, RowReader
-from ledger_sync.proof.settings import setting
+from devices.wire.secret_file import read_secret
+from ledger_sync.proof.settings import parse_file, setting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
@@ -42,12 +43,6 @@ def _check_port(port: str) -> str | None:
     return url_problem(port) if _is_url(port) else None
 
 
-def _parse_file(raw: Any) -> Path:
-    if not isinstance(raw, str) or not raw or "\0" in raw:
-        raise ValueError("must be a file's path")
-    return Path(raw)
-
-
 @dataclass(frozen=True)
 class HiresSettings:
     """Keys of a `[[device]]` with `driver = "hires"`."""
@@ -55,7 +50,7 @@ class HiresSettings:
     port: str = setting(doc="the log: a file that is followed, or the URL it is pulled from", check=_check_port)
     pull_every_s: float = setting(60.0, doc="seconds from one pull to the next", minimum=1, maximum=3600)
     user: str = setting("", doc="the name to log in with at the controller", maximum=64)
-    password_file: Path | None = setting(None, doc="a file with the password for it", parse=_parse_file)
+    password_file: Path | None = setting(None, doc="a file with the password for it", parse=parse_file)
 
     def __post_init__(self) -> None:
         """Raises ValueError for a name without password and the reverse, or for either beside a file."""
@@ -198,11 +193,9 @@ class Hires:
         path = self._settings.password_file
         if path is None:
             return Account()
-        with path.open("rb") as file:
-            password = file.read(_PASSWORD_BYTES_MAX).rstrip(b"\r\n")
+        password = read_secret("password_file", path, _PASSWORD_BYTES_MAX)
         return Account(self._settings.user, password.decode("utf-8", errors="replace"))
 
     def _lost(self, error: OSError) -> DeviceError:
         what = error.strerror or str(error)
-        place = self._settings.password_file if self._file is None else self._settings.port
-        return DeviceError(f"{place}: cannot be read ({what}); check that it is there and may be read")
+        return DeviceError(f"{self._settings.port}: cannot be read ({what}); check that it is there and may be read")

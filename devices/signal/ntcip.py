@@ -11,7 +11,7 @@ import math
 import random
 import time
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - the settings reader resolves annotations at run time
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from devices.driver import DeviceError, Origin, Reading, WireCounters, WireRole
@@ -31,7 +31,8 @@ from devices.signal.ntcip_snmp import (
     encoded_oid,
 )
 from devices.signal.ntcip_udp import UdpLink, parse_udp_url
-from ledger_sync.proof.settings import setting
+from devices.wire.secret_file import read_secret
+from ledger_sync.proof.settings import parse_file, setting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -57,12 +58,6 @@ def _check_port(port: str) -> str | None:
     return None
 
 
-def _parse_file(raw: Any) -> Path:
-    if not isinstance(raw, str) or not raw or "\0" in raw:
-        raise ValueError("must be a file's path")
-    return Path(raw)
-
-
 @dataclass(frozen=True)
 class NtcipSettings:
     """Keys of a `[[device]]` with `driver = "ntcip"`."""
@@ -70,7 +65,7 @@ class NtcipSettings:
     port: str = setting(doc="the controller's SNMP agent, udp://host or udp://host:port (161)", check=_check_port)
     snmp_version: str = setting("1", doc='"1" or "2c"', choices=("1", "2c"))
     community_file: Path | None = setting(
-        None, doc="a file with the read community; without it the community is public", parse=_parse_file
+        None, doc="a file with the read community; without it the community is public", parse=parse_file
     )
     groups: int = setting(2, doc="how many groups of eight phases are asked for", minimum=1, maximum=4)
     poll_ms: int = setting(100, doc="milliseconds from one GET to the next", minimum=50, maximum=60_000)
@@ -107,8 +102,9 @@ class Ntcip:
 
     async def open(self) -> None:
         """Read the community, and ask once. Raises DeviceError when the controller does not answer three times."""
-        if self._settings.community_file is not None:
-            self._community = await asyncio.to_thread(self._read_community, self._settings.community_file)
+        path = self._settings.community_file
+        if path is not None:
+            self._community = await asyncio.to_thread(read_secret, "community_file", path, _COMMUNITY_BYTES_MAX)
         await self._link.open()
         self._wanted = {encoded_oid(SYS_UP_TIME): None}
         for group in range(1, self._settings.groups + 1):
@@ -261,20 +257,6 @@ class Ntcip:
     def _count_error(self, what: str) -> None:
         self.counters.errors += 1
         self.counters.last_error = what
-
-    def _read_community(self, path: Path) -> bytes:
-        try:
-            with path.open("rb") as file:
-                community = file.read(_COMMUNITY_BYTES_MAX + 3).rstrip(b"\r\n")
-        except OSError as error:
-            raise DeviceError(
-                f"{self._settings.port}: community_file {path} cannot be read ({error.strerror}); correct it"
-            ) from error
-        if not 0 < len(community) <= _COMMUNITY_BYTES_MAX:
-            raise DeviceError(
-                f"{self._settings.port}: community_file {path} must hold one line of 1 to {_COMMUNITY_BYTES_MAX} bytes"
-            )
-        return community
 
 
 def _name(column: Column | None) -> str:

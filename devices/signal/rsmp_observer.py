@@ -80,8 +80,8 @@ class SiteObserver:
         self._counters.last_error = sentence
 
     def _begin(self, version: Message) -> None:
-        names = [one for row in version.rows("siteId") if isinstance(one := row.get("sId"), str)]
-        self._named = names[0] if names else ""
+        names = (one for row in version.rows("siteId") if isinstance(one := row.get("sId"), str))
+        self._named = next((one for one in names if 0 < len(one) <= LABEL_CHARACTERS_MAX), "")
         self._phases.begin()
 
     def _statuses(self, message: Message) -> list[Reading]:

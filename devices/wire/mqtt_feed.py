@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from broker.connection import Connection, ConnectionEndedError, Message
 from broker.dial import ConnectOptions
 from devices.driver import DeviceError
+from devices.wire.secret_file import read_secret
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,18 +88,11 @@ class MqttFeed:
         path = self._settings.password_file
         if path is None:
             return None
-        mend = "name a file that holds the password and nothing else"
         try:
-            with path.open("rb") as file:
-                password = file.read(PASSWORD_BYTES_MAX + 1).rstrip(b"\r\n")
-            if not 0 < len(password) <= PASSWORD_BYTES_MAX:
-                raise DeviceError(f"{path}: holds {'nothing' if not password else 'too much'}; {mend}")
-            return password.decode("utf-8")
-        except OSError as error:
-            raise DeviceError(f"{path}: cannot be read ({error.strerror}); {mend}") from error
+            return read_secret("password_file", path, PASSWORD_BYTES_MAX).decode("utf-8")
         except UnicodeDecodeError:
             # Without its cause, which holds the password.
-            raise DeviceError(f"{path}: is not UTF-8 text; {mend}") from None
+            raise DeviceError(f"password_file {path}: is not UTF-8 text; write the password anew") from None
 
     async def _until_lost(self, connection: Connection) -> None:
         try:

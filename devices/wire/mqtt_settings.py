@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from pathlib import Path  # noqa: TC003 - the settings reader resolves annotations at run time
 
 from broker.url import BrokerUrl, parse_broker_url
-from ledger_sync.proof.settings import setting
+from ledger_sync.proof.settings import parse_file, setting
 
 SESSION_EXPIRY_MAX_S = (1 << 32) - 2  # one more means for ever (MQTT 5, 3.1.2.11.2)
 _TOPIC_BYTES_MAX = 65_535
@@ -23,19 +22,13 @@ def check_topic_filter(topic: str) -> str | None:
     return None
 
 
-def _parse_file(raw: Any) -> Path:
-    if not isinstance(raw, str) or not raw or "\0" in raw:
-        raise ValueError("must be a file's path")
-    return Path(raw)
-
-
 @dataclass(frozen=True)
 class MqttSettings:
     """Where the broker is, and who we are to it. A password is a file's content, never a value in configuration."""
 
     url: BrokerUrl = setting(doc="the devices' broker: mqtt://host:port", parse=parse_broker_url)
     username: str | None = setting(None, doc="user name at the broker; none is anonymous", minimum=1)
-    password_file: Path | None = setting(None, doc="the file that holds the password", parse=_parse_file)
+    password_file: Path | None = setting(None, doc="the file that holds the password", parse=parse_file)
     client_id: str | None = setting(
         None, doc='our name at the broker, "wayside-" and the device\'s id if none is given', minimum=1, maximum=64
     )

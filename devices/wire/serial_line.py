@@ -11,14 +11,10 @@ import contextlib
 import errno
 import os
 import termios
-from typing import TYPE_CHECKING
 
 import serial
 
 from devices.driver import DeviceError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 READ_BYTES_MAX = 4096
 WRITE_DEADLINE_S = 2.0
@@ -47,6 +43,9 @@ class SerialLine:
         self.port = port
         self._baudrate, self._bytesize, self._parity = baudrate, bytesize, parity
         self._serial: serial.Serial | None = None
+        self._received = b""
+        self._is_watched = False
+        self._reading: asyncio.Future[None] | None = None
         self._waiting: set[asyncio.Future[None]] = set()
         self._failure = f"port {port}: is not open; open it first"
 
@@ -79,16 +78,36 @@ class SerialLine:
         Waits as long as the device is silent. Raises DeviceError when the device is unplugged or the line fails.
         """
         port = self._opened()
-        loop = asyncio.get_running_loop()
-        await self._ready(port, loop.add_reader, loop.remove_reader)
-        try:
-            data = os.read(port.fileno(), READ_BYTES_MAX)
-        except OSError as error:
-            raise self._lost(error) from error
-        if not data:
-            # Ready without bytes: a hang-up, or a second reader took them. Neither can go on.
-            raise self._lost(None)
+        if not self._received:
+            loop = asyncio.get_running_loop()
+            if not self._is_watched:
+                loop.add_reader(port.fileno(), self._receive, port)
+                self._is_watched = True
+            self._reading = loop.create_future()
+            await self._wait(port, self._reading)
+        data, self._received = self._received, b""
         return data
+
+    def _receive(self, port: serial.Serial) -> None:
+        """The port has bytes, or was hung up.
+
+        It stays watched, as to watch it anew for each read costs two system calls; not while nobody reads: the kernel
+        keeps what comes then, and makes the device wait.
+        """
+        if self._reading is None or self._reading.done():
+            asyncio.get_running_loop().remove_reader(port.fileno())
+            self._is_watched = False
+            return
+        try:
+            self._received = os.read(port.fileno(), READ_BYTES_MAX)
+        except OSError as error:
+            self._lost(error)
+            return
+        if not self._received:
+            # Ready without bytes: a hang-up, or a second reader took them. Neither can go on.
+            self._lost(None)
+            return
+        _wake(self._reading)
 
     async def write(self, data: bytes) -> None:
         """Write all of `data` within 2 s.
@@ -125,13 +144,12 @@ class SerialLine:
         self._fail("is closed; open it again")
 
     async def _write_all(self, port: serial.Serial, data: bytes) -> None:
-        loop = asyncio.get_running_loop()
         rest = memoryview(data)
         while rest:
             try:
                 rest = rest[os.write(port.fileno(), rest) :]
             except BlockingIOError:
-                await self._ready(port, loop.add_writer, loop.remove_writer)
+                await self._room(port)
             except OSError as error:
                 raise self._lost(error) from error
 
@@ -140,16 +158,22 @@ class SerialLine:
             raise DeviceError(self._failure)
         return self._serial
 
-    async def _ready(self, port: serial.Serial, add: Callable[..., None], remove: Callable[[int], bool]) -> None:
-        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    async def _room(self, port: serial.Serial) -> None:
+        loop = asyncio.get_running_loop()
+        waiting = loop.create_future()
+        loop.add_writer(port.fileno(), _wake, waiting)
+        try:
+            await self._wait(port, waiting)
+        finally:
+            if self._serial is port:
+                loop.remove_writer(port.fileno())
+
+    async def _wait(self, port: serial.Serial, waiting: asyncio.Future[None]) -> None:
         self._waiting.add(waiting)
-        add(port.fileno(), _wake, waiting)
         try:
             await waiting
         finally:
             self._waiting.discard(waiting)
-            if self._serial is port:
-                remove(port.fileno())
         if self._serial is not port:
             raise DeviceError(self._failure)
 
@@ -166,6 +190,7 @@ class SerialLine:
             loop.remove_writer(port.fileno())
             with contextlib.suppress(OSError):  # the device may be gone already
                 port.close()
+            self._received, self._is_watched = b"", False
             for waiting in self._waiting:
                 _wake(waiting)
         return DeviceError(self._failure)

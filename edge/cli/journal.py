@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-import time
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from edge.cli.exits import DONE, FAILS, CannotTryError, add_noun, add_verb, print_json, print_line
+from edge.cli.progress import ProgressLine
 
 if TYPE_CHECKING:
     import argparse
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from edge.journal.reader import JournalReader
 
 _CONFIG = "the gateway's configuration (gateway.toml)"
-_PROGRESS_INTERVAL_S = 0.25
 
 
 def add_verbs(verbs: Any) -> None:
@@ -152,7 +151,7 @@ def _verify(options: argparse.Namespace) -> int:
     verified: list[dict[str, Any]] = []
     for path in _journal_files(options.config):
         try:
-            with JournalReader(path) as reader, _Progress("verified to event") as progress:
+            with JournalReader(path) as reader, ProgressLine("verified to event {}".format) as progress:
                 verdict = verify_journal(reader, public_key, config.ledgers, progress)
                 verified.append({"journal": reader.id.hex(), **asdict(verdict)})
         except (JournalRefutedError, JournalCorruptError) as error:
@@ -177,7 +176,7 @@ def _export(options: argparse.Namespace) -> int:
 
     def read(reader: JournalReader) -> None:
         nonlocal written, kept
-        with _Progress("written to event") as progress:
+        with ProgressLine("written to event {}".format) as progress:
             new, old = export_journal(reader, options.directory, progress)
         written, kept = written + new, kept + old
 
@@ -187,25 +186,3 @@ def _export(options: argparse.Namespace) -> int:
     else:
         print_line(f"{options.directory}: {written} transparent statements written, {kept} were there")
     return DONE
-
-
-class _Progress:
-    """A counter on stderr, where that is a terminal."""
-
-    def __init__(self, words: str) -> None:
-        self._words = words
-        self._shown_at = 0.0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._shown_at:
-            sys.stderr.write("\n")
-
-    def __call__(self, number: int) -> None:
-        now = time.monotonic()
-        if sys.stderr.isatty() and now - self._shown_at >= _PROGRESS_INTERVAL_S:
-            self._shown_at = now
-            sys.stderr.write(f"\r{self._words} {number} ")
-            sys.stderr.flush()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from edge.cli.exits import DONE, FAILS, CannotTryError, add_noun, add_verb, print_json, print_line
+from edge.cli.progress import ProgressLine
 
 if TYPE_CHECKING:
     import argparse
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from edge.harness.place import Place
     from edge.harness.run import Progress
 
-_PROGRESS_INTERVAL_S = 0.5
 _PROBLEMS_SHOWN = 5
 
 
@@ -72,7 +71,7 @@ def _run(options: argparse.Namespace) -> int:
         results: list[Progress] = []
 
         async def run(stop: asyncio.Event) -> None:
-            with _Line() as line:
+            with ProgressLine(_progress_text) as line:
                 results.append(
                     await run_scenario(
                         scenario,
@@ -80,7 +79,7 @@ def _run(options: argparse.Namespace) -> int:
                         stop,
                         broker=options.broker,
                         with_gateway=options.gateway,
-                        tell=line.show,
+                        tell=line,
                         ready=lambda place: _tell_place(place, with_gateway=options.gateway),
                     )
                 )
@@ -103,27 +102,10 @@ def _tell_place(place: Place, *, with_gateway: bool) -> None:
         sys.stderr.write(f"the devices are there; their [[device]] tables: {place.folder / 'devices.toml'}\n")
 
 
-class _Line:
-    """How far a run is, on one line of stderr where that is a terminal."""
-
-    def __init__(self) -> None:
-        self._shown_at = 0.0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._shown_at:
-            sys.stderr.write("\n")
-
-    def show(self, progress: Progress) -> None:
-        now = time.monotonic()
-        if sys.stderr.isatty() and now - self._shown_at >= _PROGRESS_INTERVAL_S:
-            self._shown_at = now
-            kills = f", gateway killed {progress.kills} times" if progress.kills else ""
-            passed = f"{progress.passed_s:5.0f} of {progress.duration_s:.0f} s"
-            sys.stderr.write(f"\r{passed}: {progress.devices} devices said {progress.said} things{kills} ")
-            sys.stderr.flush()
+def _progress_text(progress: Progress) -> str:
+    kills = f", gateway killed {progress.kills} times" if progress.kills else ""
+    passed = f"{progress.passed_s:5.0f} of {progress.duration_s:.0f} s"
+    return f"{passed}: {progress.devices} devices said {progress.said} things{kills}"
 
 
 def _check(options: argparse.Namespace) -> int:

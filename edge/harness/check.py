@@ -215,7 +215,9 @@ class _Check:
         """Whether the meter's clock did what a `clock_jump` says, against ours."""
         data = event.data
         said = {
-            one.data.get("meter_time"): one.at for one in self._truth if one.data.get("meter_id") == data.get("meter_id")
+            one.data.get("meter_time"): one.at
+            for one in self._truth
+            if one.data.get("meter_id") == data.get("meter_id")
         }
         times = [data.get("meter_time_before"), data.get("meter_time")]
         if data["status"] != "clock_jump" or not all(one in said for one in times):

@@ -223,8 +223,17 @@ def _out_of_range(facts: Mapping[str, Any], raw: Any) -> str | None:
 
 def parse_folder(raw: Any) -> Path:
     """A folder's path, as it is written. Raises ValueError with a sentence."""
+    return _path(raw, "folder")
+
+
+def parse_file(raw: Any) -> Path:
+    """A file's path, as it is written. Raises ValueError with a sentence."""
+    return _path(raw, "file")
+
+
+def _path(raw: Any, kind: str) -> Path:
     if not isinstance(raw, str) or not raw or "\0" in raw:
-        raise ValueError("must be a folder's path")
+        raise ValueError(f"must be a {kind}'s path")
     return Path(raw)
 
 

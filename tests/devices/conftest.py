@@ -5,10 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from devices.sim.pty import PseudoTerminal
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -19,9 +16,3 @@ def corpora(pytestconfig: pytest.Config) -> Path:
     if not folder.is_dir():
         pytest.skip(f"no corpora of real device data at {folder}; set WAYSIDE_CORPORA")
     return folder
-
-
-@pytest.fixture
-def terminal(tmp_path: Path) -> Iterator[PseudoTerminal]:
-    with PseudoTerminal(tmp_path / "port") as terminal:
-        yield terminal

@@ -4,13 +4,13 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from devices.contract.suite import DriverContract
 from devices.jsonl.driver import Jsonl, JsonlSettings
 from devices.meter.dsmr import Dsmr, DsmrSettings
 from devices.meter.sml import Sml, SmlSettings
 from devices.sim.fare.tapping import FareValidator
 from devices.sim.meter.dsmr_frame import DsmrFrames
 from devices.sim.meter.sml_frame import SmlFrames
-from tests.devices.driver_contract import DriverContract
 
 if TYPE_CHECKING:
     from devices.driver import Driver

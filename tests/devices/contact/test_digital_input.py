@@ -8,12 +8,12 @@ import pytest
 
 from devices.contact import digital_input
 from devices.contact.digital_input import DigitalInput
+from devices.contract.feeding import take
 from devices.contract.suite import assert_plain, open_files
 from devices.driver import Addressed, DeviceError, Origin, Reading, Resuming, WireCounters, WireRole
 from ledger_sync.proof.event_types import event_type
 from ledger_sync.proof.settings import Problems, read_settings
 from tests.devices.contact.lines import CONTACT, PULSES, make, plugged_in
-from tests.devices.feeding import take
 
 if TYPE_CHECKING:
     from pathlib import Path

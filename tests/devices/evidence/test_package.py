@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from devices.contract.feeding import take
 from devices.contract.suite import assert_plain, open_files
 from devices.driver import DeviceError, Origin, Reading, WireCounters, WireRole
 from devices.evidence import package_folder
@@ -17,7 +18,6 @@ from devices.evidence.package_manifest import make_manifest, opened
 from ledger_sync.proof.event_types import event_type
 from ledger_sync.proof.settings import Problems, read_settings
 from tests.devices.evidence.boxes import PLATE, POLL_S, SETTLE_S, leave, make
-from tests.devices.feeding import take
 from tests.edge.recording import recorded, recording
 from tests.support.waiting import until
 

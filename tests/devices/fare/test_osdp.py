@@ -9,17 +9,17 @@ import osdp_sys
 import pytest
 from osdp import Event
 
+from devices.contract.feeding import take
+from devices.contract.suite import assert_plain, open_files
 from devices.driver import Answering, DeviceError, Origin, Recorded, Refused, Sealing, WireCounters, WireRole
 from devices.fare import osdp
 from devices.fare.osdp import Osdp, OsdpSettings
 from devices.fare.osdp_link import INPUT_BYTES_MAX, SecureLink
 from devices.sim.faults import FaultRates
 from ledger_sync.proof.settings import Problems, read_settings
-from tests.devices.driver_contract import assert_plain, open_files
 from tests.devices.fare.bridge import bridged
 from tests.devices.fare.readers import TruthText, listening, osdp_driver, osdp_reader, running
 from tests.devices.fare.sealing import opened, seal
-from tests.devices.feeding import take
 from tests.support.waiting import until
 
 if TYPE_CHECKING:

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from devices.contract.feeding import take
+from devices.contract.suite import assert_plain, open_files
 from devices.driver import DeviceError, Origin, Sealing, WireCounters, WireRole
 from devices.fare import pn532
 from devices.sim.faults import FaultRates
-from tests.devices.driver_contract import assert_plain, open_files
 from tests.devices.fare.readers import TruthText, listening, pn532_driver, pn532_reader, running
 from tests.devices.fare.sealing import opened
-from tests.devices.feeding import take
 from tests.support.waiting import until
 
 if TYPE_CHECKING:

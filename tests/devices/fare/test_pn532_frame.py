@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from devices.contract.feeding import pieces
 from devices.driver import WireCounters
 from devices.fare.pn532_frame import FRAME_BYTES_MAX, FrameParser, Short, command_frame
 from devices.sim.fare.pn532_chip import information
-from tests.devices.feeding import pieces
 
 ACK = bytes.fromhex("0000ff00ff00")
 # The answer to GetFirmwareVersion of UM0701-02, section 7.2.2: PN532, version 1.6, all card types.
@@ -63,6 +63,18 @@ def test_a_flipped_bit_is_counted_and_the_next_frame_is_read(position: int) -> N
 def test_after_a_frame_cut_off_the_first_or_second_good_one_is_read(cut: int) -> None:
     frames, _ = parse(FIRMWARE[:cut] + FIRMWARE + FIRMWARE)
     assert ANSWER in frames
+
+
+def test_a_frame_that_will_not_end_is_dropped_in_silence_and_the_next_is_read() -> None:
+    counters = WireCounters()
+    parser = FrameParser(counters)
+    begun = bytes.fromhex("00ffff01d54b")
+    assert parser.feed(begun + FIRMWARE) == []
+    parser.drop_unfinished()
+    assert parser.feed(FIRMWARE)[-1] == ANSWER
+    assert counters.resyncs == 1
+    parser.drop_unfinished()
+    assert counters.resyncs == 1
 
 
 @given(st.lists(st.binary(max_size=400), max_size=6))

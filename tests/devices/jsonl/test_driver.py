@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from devices.contract.feeding import take
 from devices.driver import Answering, DeviceError, Origin, Reading, Recorded, Refused
 from devices.jsonl.driver import Jsonl, JsonlSettings
 from devices.sim.fare.tapping import FareValidator
 from devices.wire import serial_line
 from ledger_sync.proof.event_types import event_type
 from ledger_sync.proof.settings import Problems, read_settings
-from tests.devices.feeding import take
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from devices.contract.feeding import pieces
 from devices.driver import Origin, Reading
 from devices.jsonl.line import LINE_BYTES_MAX, LineSplitter, RefusedLine, acknowledgement, parse_line, refusal
-from tests.devices.feeding import pieces
 
 TAP = b'{"id":"t1","type":"fare.tap","data":{"direction":"in"}}'
 

@@ -5,10 +5,10 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
+from devices.contract.feeding import pieces
 from devices.driver import WireCounters
 from devices.meter.dlms_hdlc import DATA_BYTES_MAX, HdlcReader
 from devices.sim.meter.han_frame import checksum, hdlc
-from tests.devices.feeding import pieces
 
 ADDRESSES = b"\x2b\x21"
 # A real frame of a Kamstrup meter's list 1, as the README of several readers quotes it, the meter's number replaced.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from devices.contract.feeding import send, take
 from devices.driver import Origin, WireCounters
 from devices.meter.crc16 import crc16_arc
 from devices.meter.dsmr import Dsmr, DsmrSettings, meters_in
@@ -16,7 +17,6 @@ from devices.meter.registers import DEFAULT_PATTERNS, RegisterFilter, meter_read
 from devices.sim.faults import FaultRates, Faults
 from devices.sim.meter.dsmr_frame import DsmrFrames
 from ledger_sync.proof.event_types import event_type
-from tests.devices.feeding import send, take
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +32,7 @@ def readings_of(raw: bytes, counters: WireCounters | None = None, *, crc_require
     return [
         dict(reading.data)
         for telegram in TelegramParser(counters, crc_required=crc_required).feed(raw)
-        for meter in meters_in(telegram, counters)
+        for meter in meters_in(telegram, chosen, counters)
         for reading in meter_readings(meter, chosen, "crc", Origin.CHECKSUM)
     ]
 
@@ -109,6 +109,13 @@ def test_a_value_that_cannot_be_signed_is_counted_and_left_out() -> None:
     assert [row["obis"] for row in data["registers"]] == ["1-0:1.8.2"]
     assert counters.errors == 1
     assert "1-0:1.8.1" in counters.last_error
+
+
+def test_a_register_that_is_not_chosen_is_neither_read_nor_counted() -> None:
+    counters = WireCounters()
+    (data,) = readings_of(with_crc("1-0:32.7.0(9223372036854775808*V)", "1-0:1.8.1(1.0*kWh)"), counters)
+    assert [row["obis"] for row in data["registers"]] == ["1-0:1.8.1"]
+    assert counters.errors == 0
 
 
 def test_gas_of_an_old_telegram_over_two_rows_is_read() -> None:

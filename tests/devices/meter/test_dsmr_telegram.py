@@ -9,11 +9,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from devices.contract.feeding import pieces
 from devices.driver import WireCounters
 from devices.meter.crc16 import crc16_arc
 from devices.meter.dsmr_telegram import TELEGRAM_BYTES_MAX, Telegram, TelegramParser
 from devices.sim.meter.dsmr_frame import DsmrFrames
-from tests.devices.feeding import pieces
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from devices.contract.feeding import take
+from devices.contract.suite import DriverContract
 from devices.meter.han import Han, HanSettings
 from devices.sim.meter.han_frame import HanFrames, hdlc
 from ledger_sync.proof.event_types import event_type
-from tests.devices.driver_contract import DriverContract
-from tests.devices.feeding import take
 
 if TYPE_CHECKING:
     from devices.driver import Driver, Reading

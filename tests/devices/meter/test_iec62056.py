@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from devices.contract.feeding import take
+from devices.contract.suite import DriverContract
 from devices.driver import DeviceError, Driver, Origin
 from devices.meter import iec62056
 from devices.meter.iec62056 import Iec62056, Iec62056Settings
@@ -18,8 +20,6 @@ from devices.sim.faults import FaultRates
 from devices.sim.meter.iec62056 import Iec62056Meter
 from ledger_sync.proof.event_types import event_type
 from ledger_sync.proof.settings import Problems, read_settings
-from tests.devices.driver_contract import DriverContract
-from tests.devices.feeding import take
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -77,8 +77,6 @@ def driver_at(port: str, **settings: Any) -> Iec62056:
 
 
 class TestContract(DriverContract):
-    """A meter that is asked pushes nothing: `frame` lets it answer from now on."""
-
     @pytest.fixture(autouse=True)
     def _asked(self, meter: FakeMeter) -> None:
         self.meter = meter
@@ -87,48 +85,10 @@ class TestContract(DriverContract):
         return driver_at(port)
 
     def frame(self) -> bytes:
-        self.meter.identification, self.meter.readout = IDENTIFICATION, READOUT
-        return b""
+        return READOUT
 
-    async def test_half_a_frame_from_before_a_loss_is_not_joined_with_what_comes_after(
-        self, terminal: PseudoTerminal
-    ) -> None:
-        self.frame()
-        self.meter.readout = READOUT[:20]
-        driver = self.make(terminal.path)
-        await driver.open()
-        asyncio.get_running_loop().call_later(0.05, terminal.replug)
-        with pytest.raises(DeviceError):
-            await take(driver, 1)
-        self.frame()
-        await driver.open()
-        assert await take(driver, 1)
-        assert driver.counters.errors == 0
-        await driver.close()
-
-    async def test_damaged_frames_raise_nothing_and_a_good_one_after_them_is_read(
-        self, terminal: PseudoTerminal
-    ) -> None:
-        self.frame()
-        damaged = [READOUT[:at] + bytes((READOUT[at] ^ 0x11,)) + READOUT[at + 1 :] for at in range(1, len(BODY) - 4, 7)]
-        self.meter.readout = b"".join(damaged) + READOUT
-        driver = self.make(terminal.path)
-        await driver.open()
-        (reading,) = await take(driver, 1)
-        assert str(reading.data["registers"][0]["value"]) == "1234.567"
-        assert driver.counters.errors == len(damaged)
-        await driver.close()
-
-    async def test_noise_raises_nothing_and_the_next_or_second_frame_is_read(self, terminal: PseudoTerminal) -> None:
-        self.frame()
-        self.meter.identification = bytes(range(256)) * 4 + IDENTIFICATION
-        self.meter.readout = bytes(range(256)) * 2 + READOUT
-        driver = self.make(terminal.path)
-        await driver.open()
-        assert await take(driver, 1)
-        assert driver.counters.resyncs == 1
-        assert driver.counters.last_error
-        await driver.close()
+    def speak(self, terminal: PseudoTerminal, data: bytes) -> None:  # noqa: ARG002 - the meter has it
+        self.meter.identification, self.meter.readout = IDENTIFICATION, data
 
 
 async def test_a_meter_of_mode_c_is_asked_for_its_readout_at_the_speed_it_proposes(

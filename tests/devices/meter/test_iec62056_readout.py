@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from devices.contract.feeding import pieces
 from devices.driver import WireCounters
 from devices.meter.iec62056_readout import (
     READOUT_BYTES_MAX,
@@ -19,7 +20,6 @@ from devices.meter.iec62056_readout import (
     acknowledgement,
     meter_in,
 )
-from tests.devices.feeding import pieces
 
 if TYPE_CHECKING:
     from devices.meter.registers import Meter

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from devices.contract.suite import assert_plain, open_files
-from devices.driver import Addressed, DeviceError, Origin, WireCounters, WireRole
+from devices.contract.feeding import take
+from devices.contract.suite import DriverContract, assert_plain, open_files
+from devices.driver import Addressed, DeviceError, Driver, Origin, WireCounters, WireRole
 from devices.meter.mbus import MBus, MBusSettings
 from devices.meter.mbus_address import parse_address
 from devices.sim.meter.mbus_frame import MBusSlave, long_frame, requests_in
 from ledger_sync.proof.event_types import event_type
 from ledger_sync.proof.settings import Problems, read_settings
-from tests.devices.feeding import take
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -73,6 +73,26 @@ async def on_terminal(bus: Bus, terminal: PseudoTerminal) -> AsyncIterator[None]
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+class TestContract(DriverContract):
+    @pytest.fixture(autouse=True)
+    async def _answered(self, terminal: PseudoTerminal) -> AsyncIterator[None]:
+        self.said = b""
+        bus = Bus(MBusSlave(7, 5), damage=lambda frame: frame if self.said and len(frame) == 1 else self.said)
+        async with on_terminal(bus, terminal):
+            yield
+
+    def make(self, port: str) -> Driver:
+        return driver(port)
+
+    def frame(self) -> bytes:
+        answer = MBusSlave(7, 5).answer(bytes.fromhex("107b058016"), NOW)
+        assert answer is not None
+        return answer.frame
+
+    def speak(self, terminal: PseudoTerminal, data: bytes) -> None:  # noqa: ARG002 - the slave has it
+        self.said = data
 
 
 async def test_a_readout_is_recorded_as_the_meter_told_it(terminal: PseudoTerminal) -> None:
@@ -270,19 +290,11 @@ async def test_a_level_converter_may_be_behind_tcp() -> None:
     assert {one.data["meter_id"] for one in readings[1]} == {"00000008-WSD-01-02"}
 
 
-def test_making_a_driver_touches_nothing() -> None:
-    before = open_files()
+async def test_a_driver_says_where_its_meter_is_and_reads_nothing_unless_it_is_open() -> None:
     meter = driver("/nowhere/port")
-    assert open_files() == before
-    assert (meter.counters, meter.wire_role) == (WireCounters(), WireRole.SOLE_MASTER)
-    assert MBus.address(meter._settings) == "primary address 5"
-
-
-async def test_a_missing_port_is_a_device_error_that_names_it() -> None:
-    with pytest.raises(DeviceError, match="/nowhere/port"):
-        await driver("/nowhere/port").open()
+    assert (MBus.address(meter._settings), meter.wire_role) == ("primary address 5", WireRole.SOLE_MASTER)
     with pytest.raises(DeviceError, match="is not open"):
-        await take(driver("/nowhere/port"), 1)
+        await take(meter, 1)
 
 
 def test_settings_tell_every_mistake_with_its_mend() -> None:

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from devices.contract.feeding import pieces
 from devices.driver import WireCounters
 from devices.meter.mbus_address import MeterAddress, parse_address
 from devices.meter.mbus_link import Acknowledgement, FrameFinder, Response, initialize, request_data, select
-from tests.devices.feeding import pieces
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

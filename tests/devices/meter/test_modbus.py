@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 import struct
 import time
 from decimal import Decimal
@@ -10,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from devices.contract.feeding import take
+from devices.contract.suite import DriverContract
 from devices.driver import DeviceError, Driver, Origin, WireRole
-from devices.meter import modbus_bus
 from devices.meter.modbus import Modbus, ModbusSettings
 from devices.meter.modbus_frame import RegisterRead, rtu_request, with_crc
-from devices.wire.serial_line import SerialLine
+from devices.wire import bus
 from ledger_sync.proof.event_types import event_type
-from tests.devices.driver_contract import DriverContract
-from tests.devices.feeding import take
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -82,21 +80,7 @@ def let_answer(meters: Meters, unit: int, *defaults: bytes) -> None:
     meters[0][rtu_request(unit, DEFAULT)] = list(defaults) or [answer(unit, DEFAULT, sdm630())]
 
 
-class SharedPortContract(DriverContract):
-    async def test_closing_frees_the_port_and_may_be_repeated(self, terminal: PseudoTerminal) -> None:
-        # Two drivers of one gateway share a port: it is held against others.
-        driver, other = self.make(terminal.path), SerialLine(terminal.path, 9600, bytesize=8, parity="N")
-        await driver.close()
-        await driver.open()
-        with pytest.raises(DeviceError, match="locked by another process"):
-            await other.open()
-        await driver.close()
-        await driver.close()
-        await other.open()
-        await other.close()
-
-
-class TestListening(SharedPortContract):
+class TestListening(DriverContract):
     def make(self, port: str) -> Driver:
         return driver_at(port, listen=True, meter_id="12345678")
 
@@ -104,9 +88,7 @@ class TestListening(SharedPortContract):
         return exchange()
 
 
-class TestPolling(SharedPortContract):
-    """A meter that is asked pushes nothing: `frame` lets it answer from now on."""
-
+class TestPolling(DriverContract):
     @pytest.fixture(autouse=True)
     def _answered(self, meters: Meters) -> None:
         self.meters = meters
@@ -115,50 +97,19 @@ class TestPolling(SharedPortContract):
         return driver_at(port, timeout_s=5.0)
 
     def frame(self) -> bytes:
-        let_answer(self.meters, 1)
-        return b""
+        return answer(1, DEFAULT, sdm630())
 
-    async def test_half_a_frame_from_before_a_loss_is_not_joined_with_what_comes_after(
-        self, terminal: PseudoTerminal
-    ) -> None:
-        whole = answer(1, DEFAULT, sdm630())
-        let_answer(self.meters, 1, whole[:20], whole)
-        driver = self.make(terminal.path)
-        await driver.open()
-        asyncio.get_running_loop().call_later(0.05, terminal.replug)
-        with pytest.raises(DeviceError):
-            await take(driver, 1)
-        await driver.open()
-        assert await take(driver, 1)
-        assert driver.counters.errors == 0
-        await driver.close()
+    def speak(self, terminal: PseudoTerminal, data: bytes) -> None:  # noqa: ARG002 - the meters have it
+        let_answer(self.meters, 1, data)
 
-    async def test_damaged_frames_raise_nothing_and_a_good_one_after_them_is_read(
-        self, terminal: PseudoTerminal
-    ) -> None:
-        chance, good = random.Random(1), answer(1, DEFAULT, sdm630())
-        answers = []
-        for _ in range(5):
-            damaged = bytearray(good)
-            damaged[chance.randrange(len(good))] ^= 1 << chance.randrange(8)
-            answers += [bytes(damaged[: chance.randint(1, len(good))]), good]
-        let_answer(self.meters, 1, *answers)
-        driver = driver_at(terminal.path, timeout_s=0.05)
-        await driver.open()
-        readings = await take(driver, 5)
-        assert [values(reading)["1-0:1.8.0"] for reading in readings] == ["1234.5"] * 5
-        assert driver.counters.errors == 5
-        await driver.close()
 
-    async def test_noise_raises_nothing_and_the_next_or_second_frame_is_read(self, terminal: PseudoTerminal) -> None:
-        let_answer(self.meters, 1, bytes(range(256)) * 4 + answer(1, DEFAULT, sdm630()))
-        driver = self.make(terminal.path)
-        await driver.open()
-        assert await take(driver, 1)
-        assert driver.counters.resyncs == 1
-        assert driver.counters.bytes_dropped == 1024
-        assert driver.counters.last_error
-        await driver.close()
+async def test_noise_before_an_answer_is_counted_and_the_answer_read(terminal: PseudoTerminal, meters: Meters) -> None:
+    let_answer(meters, 1, bytes(range(256)) * 4 + answer(1, DEFAULT, sdm630()))
+    driver = driver_at(terminal.path)
+    await driver.open()
+    assert await take(driver, 1)
+    assert (driver.counters.errors, driver.counters.resyncs, driver.counters.bytes_dropped) == (0, 1, 1024)
+    await driver.close()
 
 
 async def test_a_reading_has_the_meters_serial_number_and_exact_values(
@@ -295,6 +246,19 @@ async def test_meters_on_one_bus_share_the_port_and_a_silent_one_costs_the_other
         await driver.close()
 
 
+async def test_between_an_answer_and_the_next_request_the_line_is_silent_for_three_and_a_half_characters(
+    terminal: PseudoTerminal, meters: Meters
+) -> None:
+    let_answer(meters, 1)
+    driver = driver_at(terminal.path, baudrate=1200)
+    await driver.open()
+    started = time.monotonic()
+    await take(driver, 1)
+    assert len(meters[1]) == 2
+    assert time.monotonic() - started >= 3.5 * 11 / 1200
+    await driver.close()
+
+
 async def test_there_is_one_request_on_the_bus_at_a_time(terminal: PseudoTerminal, meters: Meters) -> None:
     let_answer(meters, 2)
     silent, other = (driver_at(terminal.path, unit=unit, meter_id="x", timeout_s=0.3) for unit in (1, 2))
@@ -331,7 +295,7 @@ async def test_a_lost_port_is_told_to_all_meters_on_it_at_once_and_opens_again(
         assert await take(driver, 1)
     for driver in drivers:
         await driver.close()
-    assert terminal.path not in modbus_bus._buses
+    assert terminal.path not in bus._buses
 
 
 async def test_one_port_with_two_kinds_of_settings_is_refused(terminal: PseudoTerminal) -> None:

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from devices.contract.feeding import pieces
 from devices.meter.crc16 import crc16_modbus
 from devices.meter.modbus_frame import AnswerFinder, Refusal, RegisterRead, rtu_request, tcp_request, with_crc
-from tests.devices.feeding import pieces
 
 READ = RegisterRead(4, 0x0006, 2)
 ANSWER = with_crc(bytes.fromhex("010404 43663334"))

@@ -11,9 +11,9 @@ import pytest
 from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
+from devices.contract.feeding import take
 from devices.meter.modbus import Modbus, ModbusSettings
 from devices.sim.pty import PseudoTerminal
-from tests.devices.feeding import take
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from devices.contract.feeding import pieces
 from devices.driver import WireCounters
 from devices.meter.modbus_frame import RegisterRead, rtu_request, with_crc
 from devices.meter.modbus_sniffer import OverheardRead, ReadSniffer
-from tests.devices.feeding import pieces
 
 POWER, ENERGY, EXPORT = RegisterRead(4, 0x34, 2), RegisterRead(4, 0x48, 2), RegisterRead(4, 0x4A, 2)
 WRITE = with_crc(bytes.fromhex("0110000200 0204 42C80000"))

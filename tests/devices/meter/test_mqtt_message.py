@@ -175,8 +175,9 @@ def test_true_is_no_number() -> None:
 
 
 def test_a_name_too_long_to_be_recorded_is_refused_rather_than_cut() -> None:
-    with pytest.raises(ValueError, match="more than 64 characters"):
-        meters(zigbee2mqtt, f"zigbee2mqtt/{'x' * 65}", b'{"energy":1}')
+    for name in ("x" * 65, "\N{SNOWMAN}" * 22):
+        with pytest.raises(ValueError, match="more than 64 bytes"):
+            meters(zigbee2mqtt, f"zigbee2mqtt/{name}", b'{"energy":1}')
 
 
 @pytest.mark.parametrize("time", ["x" * 33, "", "a\\u0000b", "\\ud800"])

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from devices.contract.feeding import take
 from devices.contract.suite import assert_plain, open_files
 from devices.driver import DeviceError, Origin, PassingOver, Recorded, WireCounters, WireRole
 from devices.meter.mqtt_meter import MqttMeter, MqttMeterSettings
 from ledger_sync.proof.event_types import event_type
 from ledger_sync.proof.settings import Problems, read_settings
-from tests.devices.feeding import take
 from tests.devices.publishing import publish
 from tests.devices.recording import record
 from tests.edge.recording import recorded, recording

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from devices.driver import Origin
 from devices.meter.registers import (
@@ -80,6 +83,32 @@ def test_a_meter_with_many_registers_gives_several_readings_that_each_can_be_sig
         assert reading.data["meter_time"] == meter.time
     published = [row["obis"] for reading in readings for row in reading.data["registers"]]
     assert published == [register.obis for register in meter.registers]
+
+
+_TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60)
+_VALUES = st.builds(
+    lambda mantissa, exponent: Decimal(mantissa).scaleb(-exponent),
+    st.integers(-(1 << 63), (1 << 63) - 1),
+    st.integers(0, 18),
+)
+_LONGEST = Decimal(-(1 << 63)).scaleb(-18)
+_ROWS = st.lists(st.tuples(st.integers(0, 255), _VALUES, _TEXTS), min_size=1, max_size=20)
+
+
+@example("x" * 170, None, [(1, _LONGEST, "W")] * 2)
+@example("€" * 60, "€", [(1, _LONGEST, "m³")] * 2)
+@given(_TEXTS, st.none() | _TEXTS, _ROWS)
+def test_a_reading_ends_where_the_next_register_would_be_too_much_and_nowhere_else(
+    meter_id: str, time: str | None, rows: list[tuple[int, Decimal, str]]
+) -> None:
+    meter = Meter(meter_id, time, tuple(Register(f"1-0:1.8.{number}", value, unit) for number, value, unit in rows))
+    readings = list(meter_readings(meter, RegisterFilter(DEFAULT_PATTERNS), "none", Origin.UNPROTECTED))
+    for reading, following in pairwise(readings):
+        registers = reading.data["registers"]
+        one_more = {**reading.data, "registers": [*registers, following.data["registers"][0]]}
+        assert len(cbor.encode(one_more)) > SETTLING_DATA_BYTES_MAX
+    for reading in readings:
+        assert len(reading.data["registers"]) == 1 or len(cbor.encode(reading.data)) <= SETTLING_DATA_BYTES_MAX
 
 
 def test_a_meter_without_a_chosen_register_gives_no_reading() -> None:

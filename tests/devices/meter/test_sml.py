@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from devices.contract.feeding import take
 from devices.driver import Origin, WireCounters
 from devices.meter.registers import DEFAULT_PATTERNS, RegisterFilter, meter_readings
 from devices.meter.sml import Sml, SmlSettings, meter_of
@@ -14,7 +15,6 @@ from devices.meter.sml_file import SmlLine, SmlList, parse_file
 from devices.meter.sml_transport import SmlTransport
 from devices.sim.meter.sml_frame import SmlFrames
 from ledger_sync.proof.event_types import event_type
-from tests.devices.feeding import take
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,11 +30,13 @@ def as_text(data: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_real_meter_gives_its_identity_its_clock_and_its_registers(corpora: Path) -> None:
     counters = WireCounters()
+    chosen = RegisterFilter(DEFAULT_PATTERNS)
     raw = (corpora / "meters/sml/DZG_DVS-7420.2V.G2_mtr2_neg.bin").read_bytes()
     meters = [
-        meter_of(found, counters) for file in SmlTransport(counters).feed(raw) for found in parse_file(file, counters)
+        meter_of(found, chosen, counters)
+        for file in SmlTransport(counters).feed(raw)
+        for found in parse_file(file, counters)
     ]
-    chosen = RegisterFilter(DEFAULT_PATTERNS)
     first = next(reading for meter in meters for reading in meter_readings(meter, chosen, "crc", Origin.CHECKSUM))
     assert as_text(dict(first.data)) == {
         "meter_id": "0a01445a4700039e2053",
@@ -56,7 +58,7 @@ def test_readings_of_all_real_dumps_are_what_the_event_type_asks_for(corpora: Pa
             reading
             for file in SmlTransport(counters).feed(path.read_bytes())
             for found in parse_file(file, counters)
-            for reading in meter_readings(meter_of(found, counters), chosen, "crc", Origin.CHECKSUM)
+            for reading in meter_readings(meter_of(found, chosen, counters), chosen, "crc", Origin.CHECKSUM)
         ]
         assert readings, path.name
         for reading in readings:
@@ -72,13 +74,13 @@ def test_readings_of_all_real_dumps_are_what_the_event_type_asks_for(corpora: Pa
     ],
 )
 def test_a_list_without_server_goes_by_the_meters_own_identification(lines: tuple[SmlLine, ...], meter_id: str) -> None:
-    assert meter_of(SmlList(b"", None, lines), WireCounters()).id == meter_id
+    assert meter_of(SmlList(b"", None, lines), RegisterFilter(DEFAULT_PATTERNS), WireCounters()).id == meter_id
 
 
 def test_a_value_that_cannot_be_signed_is_counted_and_left_out() -> None:
     counters = WireCounters()
     lines = (SmlLine("1-0:1.8.0*255", Decimal(1 << 63), 0, "Wh"), SmlLine("1-0:2.8.0*255", Decimal(1), 0, "Wh"))
-    meter = meter_of(SmlList(b"\x01", None, lines), counters)
+    meter = meter_of(SmlList(b"\x01", None, lines), RegisterFilter(DEFAULT_PATTERNS), counters)
     assert [register.obis for register in meter.registers] == ["1-0:2.8.0"]
     assert counters.errors == 1
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from devices.contract.feeding import pieces
 from devices.driver import WireCounters
 from devices.meter.crc16 import crc16_kermit
 from devices.meter.sml_file import SmlLine, SmlList, parse_file
 from devices.meter.sml_transport import SmlTransport
 from devices.sim.meter.sml_frame import SmlFrames, checksum, octets, sequence, signed, unsigned
-from tests.devices.feeding import pieces
 
 if TYPE_CHECKING:
     from pathlib import Path

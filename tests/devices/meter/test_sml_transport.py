@@ -7,11 +7,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from devices.contract.feeding import pieces
 from devices.driver import WireCounters
 from devices.meter.crc16 import crc16_kermit
 from devices.meter.sml_transport import FRAME_BYTES_MAX, SmlTransport
 from devices.sim.meter.sml_frame import SmlFrames, transport
-from tests.devices.feeding import pieces
 
 ESCAPE = b"\x1b" * 4
 START = ESCAPE + b"\x01" * 4

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from devices.contract.feeding import take
 from devices.contract.suite import assert_plain, open_files
 from devices.driver import DeviceError, Origin, PassingOver, Recorded, WireCounters, WireRole
 from devices.parking import chirpstack
@@ -12,7 +13,6 @@ from devices.parking.chirpstack import ChirpStack, ChirpStackSettings, FrameCoun
 from devices.parking.chirpstack_uplink import Uplink
 from ledger_sync.proof.event_types import event_type
 from ledger_sync.proof.settings import Problems, read_settings
-from tests.devices.feeding import take
 from tests.devices.parking.uplinks import DEV_EUI, TOPIC, uplink
 from tests.devices.publishing import publish
 from tests.devices.recording import record

@@ -52,6 +52,17 @@ def test_a_further_sensor_is_a_table() -> None:
     }
 
 
+def test_a_battery_that_the_sensor_does_not_know_takes_nothing_from_the_state() -> None:
+    table = (
+        PayloadField(fport=2, field="occupied", offset=0),
+        PayloadField(fport=2, field="battery_percent", offset=1),
+        PayloadField(fport=2, field="battery_mv", offset=1, length=2, scale=10),
+        PayloadField(fport=2, field="temperature_mdeg_c", offset=1, length=2, signed=True, scale=-1_000_000),
+    )
+    assert decode(table, 2, bytes.fromhex("01 ffff")) == {"occupied": True, "temperature_mdeg_c": 1_000_000}
+    assert decode(table, 2, bytes.fromhex("01 7fff")) == {"occupied": True}
+
+
 @pytest.mark.parametrize(
     ("row", "why"),
     [

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from devices.contract.feeding import take
 from devices.contract.suite import assert_plain, open_files
 from devices.driver import DeviceError, Origin, Reading, WireCounters, WireRole
 from devices.signal import hires, hires_file, hires_pull
 from devices.signal.hires import Hires, HiresSettings
 from ledger_sync.proof.event_types import event_type
 from ledger_sync.proof.settings import Problems, read_settings
-from tests.devices.feeding import take
 from tests.devices.signal.log_servers import FtpLog, HttpLog, LogServer, serving
 
 if TYPE_CHECKING:
@@ -321,7 +321,7 @@ async def test_a_pull_logs_in_with_the_password_of_its_file_and_tells_it_nobody(
             await driver.open()
         assert PASSWORD not in f"{raised.value}{driver.counters}{driver._settings}"
         path.unlink()
-        with pytest.raises(DeviceError, match=f"{path}: cannot be read"):
+        with pytest.raises(DeviceError, match=f"password_file {path}: cannot be read"):
             await driver.open()
 
 

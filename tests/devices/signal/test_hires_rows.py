@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from devices.contract.feeding import pieces
 from devices.driver import WireCounters
 from devices.signal.hires_rows import OCCURRENCES_MAX, ROW_BYTES_MAX, STATES, PhaseEvent, RowReader
-from tests.devices.feeding import pieces
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from devices.contract.feeding import take
 from devices.contract.suite import assert_plain, open_files
 from devices.driver import DeviceError, Origin, WireCounters, WireRole
 from devices.signal import ntcip
@@ -19,7 +20,6 @@ from devices.signal.ntcip_phases import SYS_UP_TIME, StatusColumn
 from devices.signal.ntcip_udp import parse_udp_url
 from ledger_sync.proof.event_types import event_type
 from ledger_sync.proof.settings import Problems, read_settings
-from tests.devices.feeding import take
 from tests.devices.signal.snmp_library import LibraryAgent, read_request, write_answer
 
 if TYPE_CHECKING:
@@ -302,7 +302,7 @@ async def test_a_community_file_of_no_use_is_a_device_error_that_names_it(
     path = tmp_path / "community"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(DeviceError, match=f"community_file {path} .*{why}"):
+    with pytest.raises(DeviceError, match=f"community_file {path}: .*{why}"):
         await make(agent, community_file=path).open()
     assert agent.received == []
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from devices.contract.feeding import take
 from devices.contract.suite import assert_plain, open_files
 from devices.driver import Answering, DeviceError, Origin, Recorded, Refused, WireCounters, WireRole
 from devices.signal import rsmp_proxy_link, rsmp_supervisor_link
@@ -16,7 +17,6 @@ from devices.sim.device import Placement
 from devices.sim.faults import FaultRates
 from devices.sim.signal.rsmp import RsmpSite
 from ledger_sync.proof.settings import Problems, read_settings
-from tests.devices.feeding import take
 from tests.devices.signal.rsmp_relays import RelayProcess, short_folder
 from tests.devices.simulating import Said, as_told
 from tests.support.brokers import free_port

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from devices.contract.feeding import pieces
 from devices.signal.rsmp_message import (
     Message,
     MessageError,
@@ -21,7 +22,6 @@ from devices.signal.rsmp_message import (
     watchdog,
 )
 from devices.signal.rsmp_splitter import MESSAGE_BYTES_MAX, MessageSplitter
-from tests.devices.feeding import pieces
 from tests.devices.signal.rsmp_words import raw
 
 if TYPE_CHECKING:

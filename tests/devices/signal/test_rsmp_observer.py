@@ -186,6 +186,13 @@ def test_the_controller_is_the_configured_site_or_what_the_site_calls_itself() -
     assert Site().say(version("3.2.2", site_id="KK"), update("1"))[0].data["controller"] == "KK"
 
 
+def test_a_name_of_itself_that_is_too_long_silences_no_site() -> None:
+    site = Site()
+    (reading,) = site.say(version("3.2.2", site_id="x" * 65), alarm())
+    assert reading.data["controller"] == reading.data["component"]
+    assert site.counters.errors == 0
+
+
 def test_an_alarm_is_told_with_all_that_it_says() -> None:
     (reading,) = Site("north").say(alarm(ack="Acknowledged", sS="Suspended", aSp="Suspend"))
     assert reading.type == "signal.alarm"

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from devices.contract.feeding import take
 from devices.driver import DeviceError, Driver, Recorded
 from devices.jsonl.driver import Jsonl, JsonlSettings
 from devices.meter.dsmr import Dsmr, DsmrSettings
 from devices.meter.sml import Sml, SmlSettings
-from tests.devices.feeding import take
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

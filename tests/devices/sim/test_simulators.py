@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import json
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from devices.sim.fare.tapping import FareValidator
 from devices.sim.faults import FaultRates, Faults
 from devices.sim.meter.dsmr_frame import DsmrFrames
+from devices.sim.meter.pushing import each_interval
 from devices.sim.meter.sml_frame import SmlFrames
 from ledger_sync.proof.event_types import event_type
 
@@ -50,6 +53,19 @@ def test_energy_never_falls(meter: type[DsmrFrames | SmlFrames]) -> None:
         now = [float(row["value"]) for said in truth for row in said["registers"] if ".8." in row["obis"]]
         assert all(new >= old for new, old in zip(now, before, strict=False))
         before = now
+
+
+async def test_devices_of_one_interval_do_not_tick_together() -> None:
+    ticks: asyncio.Queue[int] = asyncio.Queue()
+    tasks = [asyncio.create_task(each_interval(0.5, partial(ticks.put, seed), seed=seed)) for seed in (1, 2)]
+    assert [await ticks.get() for _ in range(4)] == [
+        2,
+        1,
+        2,
+        1,
+    ]  # Random(2) begins at 0.96 of the interval, Random(1) at 0.13
+    for task in tasks:
+        task.cancel()
 
 
 def test_a_dsmr_meters_clock_stays_on_winter_time() -> None:

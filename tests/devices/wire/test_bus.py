@@ -1,42 +1,57 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
+from devices.contract.feeding import send
 from devices.driver import DeviceError
-from devices.wire.bus import KEPT_BYTES_MAX, Bus, join_bus, leave_bus
-from devices.wire.serial_line import SerialLine
-from tests.devices.feeding import send
+from devices.wire.bus import KEPT_BYTES_MAX, Bus
+from devices.wire.line import line_at
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from devices.sim.pty import PseudoTerminal
 
 
-async def join(terminal: PseudoTerminal, setup: object = 2400) -> Bus:
-    return await join_bus(terminal.path, setup, partial(SerialLine, terminal.path, 2400, 8, "E"))
+class Heard:
+    def __init__(self) -> None:
+        self.data = b""
+        self.failure: DeviceError | None = None
+
+    def feed(self, data: bytes) -> None:
+        self.data += data
+
+    def fail(self, error: DeviceError) -> None:
+        self.failure = error
+
+
+async def join(terminal: PseudoTerminal, baudrate: int = 2400, **others: object) -> Bus:
+    return await Bus.join(line_at(terminal.path, baudrate, 8, "E"), baudrate, **others)
 
 
 async def test_a_port_is_opened_once_for_all_and_closed_by_the_last(terminal: PseudoTerminal) -> None:
     first, second = await join(terminal), await join(terminal)
     assert first is second
-    await leave_bus(first)
+    await first.leave()
     async with second.turn():
         await second.write(b"still open")
     assert terminal.read(1.0) == b"still open"
-    await leave_bus(second)
+    await second.leave()
     third = await join(terminal)
     assert third is not first
-    await leave_bus(third)
+    await third.leave()
 
 
-async def test_who_wants_another_speed_is_told(terminal: PseudoTerminal) -> None:
-    bus = await join(terminal)
-    with pytest.raises(DeviceError, match="same `baudrate`"):
-        await join(terminal, 9600)
-    await leave_bus(bus)
+async def test_who_wants_another_speed_or_character_is_told_in_what_all_must_agree(terminal: PseudoTerminal) -> None:
+    bus = await join(terminal, parity="E")
+    for baudrate, parity in ((9600, "E"), (2400, "N")):
+        with pytest.raises(DeviceError, match="same `baudrate`, `parity`"):
+            await join(terminal, baudrate, parity=parity)
+    await bus.leave()
+    bus = await join(terminal, 9600)
+    await bus.leave()
 
 
 async def test_one_has_the_line_at_a_time(terminal: PseudoTerminal) -> None:
@@ -51,7 +66,7 @@ async def test_one_has_the_line_at_a_time(terminal: PseudoTerminal) -> None:
 
     await asyncio.gather(use("a"), use("b"))
     assert order == ["a begins", "a ends", "b begins", "b ends"]
-    await leave_bus(bus)
+    await bus.leave()
 
 
 async def test_what_nobody_reads_is_kept_up_to_a_bound(terminal: PseudoTerminal) -> None:
@@ -63,7 +78,37 @@ async def test_what_nobody_reads_is_kept_up_to_a_bound(terminal: PseudoTerminal)
             kept = await bus.read()
             assert len(kept) <= KEPT_BYTES_MAX
             data += kept
-    await leave_bus(bus)
+    await bus.leave()
+
+
+async def test_what_came_unread_is_dropped_and_counted_whole(terminal: PseudoTerminal) -> None:
+    bus = await join(terminal)
+    heard = Heard()
+    bus.listen(heard)
+    await send(terminal, bytes(3 * KEPT_BYTES_MAX))
+    await until(lambda: len(heard.data) == 3 * KEPT_BYTES_MAX)
+    async with bus.turn():
+        assert bus.drop() == 3 * KEPT_BYTES_MAX
+        assert bus.drop() == 0
+        terminal.write(b"fresh")
+        assert await bus.read() == b"fresh"
+        assert bus.drop() == 0
+    await bus.leave()
+
+
+async def test_who_listens_gets_all_until_it_stops_and_is_told_of_a_loss(terminal: PseudoTerminal) -> None:
+    bus, first, second = await join(terminal), Heard(), Heard()
+    bus.listen(first)
+    bus.listen(second)
+    terminal.write(b"both")
+    await until(lambda: first.data == second.data == b"both")
+    bus.stop_listening(first)
+    terminal.write(b", one")
+    await until(lambda: second.data == b"both, one")
+    terminal.unplug()
+    await until(lambda: second.failure is not None)
+    assert (first.data, first.failure) == (b"both", None)
+    await bus.leave()
 
 
 async def test_a_lost_line_is_told_to_all_and_the_next_who_joins_opens_it_anew(terminal: PseudoTerminal) -> None:
@@ -89,7 +134,7 @@ async def test_a_lost_line_is_told_to_all_and_the_next_who_joins_opens_it_anew(t
         await fresh.write(b"here")
     assert terminal.read(1.0) == b"here"
     for one in (bus, bus, fresh):
-        await leave_bus(one)
+        await one.leave()
 
 
 async def test_a_port_that_cannot_be_opened_leaves_nothing_behind(terminal: PseudoTerminal) -> None:
@@ -99,4 +144,4 @@ async def test_a_port_that_cannot_be_opened_leaves_nothing_behind(terminal: Pseu
             await join(terminal)
     terminal.replug()
     bus = await join(terminal)
-    await leave_bus(bus)
+    await bus.leave()

@@ -244,7 +244,7 @@ class TestPassword:
     )
     async def test_a_file_that_holds_no_password_is_told(self, tmp_path: Path, content: bytes, why: str) -> None:
         path = self.keep(tmp_path, content)
-        with pytest.raises(DeviceError, match=rf"^{path}: .*{why}") as caught:
+        with pytest.raises(DeviceError, match=rf"^password_file {path}: .*{why}") as caught:
             async with opened(BrokerUrl("127.0.0.1", 1), username="gateway", password_file=path):
                 pass
         assert "secret" not in str(caught.value)

@@ -13,6 +13,7 @@ import pytest
 from devices.driver import DeviceError
 from devices.wire import serial_line
 from devices.wire.serial_line import SerialLine
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -201,3 +202,29 @@ async def test_a_reader_can_be_cancelled_and_the_line_still_reads(terminal: Pseu
         await reading
     terminal.write(b"still here")
     assert await read(line) == b"still here"
+
+
+async def test_a_reader_that_is_cancelled_as_bytes_come_leaves_them_to_the_next(
+    terminal: PseudoTerminal, line: SerialLine
+) -> None:
+    for turns in range(6):
+        reading = asyncio.create_task(line.read())
+        await asyncio.sleep(0)
+        terminal.write(b"%d" % turns)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        reading.cancel()
+        (said,) = await asyncio.gather(reading, return_exceptions=True)
+        assert (said if isinstance(said, bytes) else await read(line)) == b"%d" % turns
+
+
+async def test_what_nobody_reads_yet_is_kept_and_wakes_the_loop_no_more(
+    terminal: PseudoTerminal, line: SerialLine
+) -> None:
+    terminal.write(b"first")
+    assert await read(line) == b"first"
+    terminal.write(b"second")
+    await until(lambda: not line._is_watched, "the line was let alone")
+    assert line._serial is not None
+    assert not asyncio.get_running_loop().remove_reader(line._serial.fileno())
+    assert await read(line) == b"second"

@@ -11,6 +11,8 @@ from ledger_sync.proof.settings import (
     Problems,
     SettingsError,
     load_toml,
+    parse_file,
+    parse_folder,
     parse_public_key,
     read_settings,
     setting,
@@ -135,6 +137,18 @@ def test_a_file_without_permission_is_refused(tmp_path: Path) -> None:
     path.touch(mode=0)
     with pytest.raises(SettingsError, match="Permission denied"):
         load_toml(path)
+
+
+def test_a_path_is_kept_as_it_is_written() -> None:
+    assert (parse_folder("var/../a"), parse_file("keys/a.key")) == (Path("var/../a"), Path("keys/a.key"))
+
+
+@pytest.mark.parametrize("raw", ["", "a\0b", 5, None, ["a"]])
+def test_what_is_no_path_is_refused(raw: Any) -> None:
+    with pytest.raises(ValueError, match="must be a folder's path"):
+        parse_folder(raw)
+    with pytest.raises(ValueError, match="must be a file's path"):
+        parse_file(raw)
 
 
 def test_a_public_key_is_padded_base64_of_32_bytes() -> None:

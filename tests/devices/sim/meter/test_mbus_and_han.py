@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from devices.contract.feeding import take
 from devices.driver import DeviceError
 from devices.meter.han import Han, HanSettings
 from devices.meter.mbus import MBus, MBusSettings
@@ -21,7 +22,6 @@ from devices.sim.meter.han_frame import HanFrames, checksum, date_time, hdlc
 from devices.sim.meter.mbus_frame import ACK, MBusSlave, minute_of, packed_digits, requests_in
 from ledger_sync.proof.event_types import event_type
 from ledger_sync.proof.settings import Problems, read_settings
-from tests.devices.feeding import take
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from devices.contract.feeding import take
 from devices.driver import DeviceError, Origin
 from devices.meter.modbus import Modbus, ModbusSettings
 from devices.sim.device import Placement, Truth
@@ -17,7 +18,6 @@ from devices.sim.meter.modbus_registers import MODELS, MeterRegisters
 from devices.sim.meter.modbus_wire import crc16
 from ledger_sync.proof.event_types import event_type
 from ledger_sync.proof.settings import Problems, read_settings
-from tests.devices.feeding import take
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

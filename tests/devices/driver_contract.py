@@ -1,3 +1,0 @@
-from devices.contract.suite import DriverContract
-
-__all__ = ["DriverContract"]
