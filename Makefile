@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench lock clean debian-packages lint types contract pytest
+.PHONY: help demo test check bench fuzz lock clean debian-packages lint types contract pytest
 
 # What a shell may carry from other Python work, and what would send an installation elsewhere.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONUSERBASE VIRTUAL_ENV
@@ -14,6 +14,7 @@ unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_CONSTRAINT PIP_REQUIREMENT 
 export PYTHON
 UV ?= uv
 PYTEST_ARGS ?=
+FUZZ_ARGS ?=
 PYTEST_WORKERS ?= 2
 
 DEV := build/venv
@@ -33,6 +34,7 @@ help:
 	@echo 'make test    everything that must hold: lint, types, and all tests  (PYTEST_ARGS=tests/project for a part)'
 	@echo 'make check   the quick part of it: lint, types, who may import whom'
 	@echo 'make bench   measure what DESIGN promises, into build/bench.json'
+	@echo 'make fuzz    mutate what every parser reads until Ctrl-C; finds go to tests/fuzz/finds/  (FUZZ_ARGS="--seconds 60 dsmr")'
 	@echo 'make lock    write locks/ anew from pyproject.toml  (needs uv; LOCK_ARGS=--upgrade for newer versions)'
 	@echo 'make clean   remove all that the others made'
 
@@ -45,6 +47,9 @@ check: $(DEV)/.installed lint types contract
 
 bench: $(DEV)/.installed
 	@$(DEV)/bin/python -m tests.bench
+
+fuzz: $(DEV)/.installed
+	@$(DEV)/bin/python -m tests.fuzz $(FUZZ_ARGS)
 
 # --- stages -------------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from pathlib import Path  # noqa: TC003 - the settings reader resolves annotatio
 from typing import Any
 
 from broker.url import BrokerSettings, BrokerUrl  # noqa: TC001 - the settings reader resolves annotations at run time
-from edge.device_config import DeviceConfig, check_authorities, read_devices
+from edge.device_config import DeviceConfig, check_sealing, read_devices
 from edge.sealing import AUTHORITY_ROLES, parse_sealing_key
 from ledger_sync.proof.names import city_problem, id_problem
 from ledger_sync.proof.settings import (
@@ -130,7 +130,8 @@ def load_gateway_config(path: Path) -> GatewayConfig:
     devices = read_devices(tables, path.parent, table.get("gateway"), problems)
     if file is not None:
         _check_ledgers(file, problems)
-        check_authorities(devices, {one.role for one in file.authority}, problems)
+        _check_authorities(file.authority, problems)
+        check_sealing(devices, {one.role for one in file.authority}, problems)
     if file is None or problems:
         raise SettingsError(str(path), tuple(problems))
     return GatewayConfig(
@@ -145,6 +146,16 @@ def load_gateway_config(path: Path) -> GatewayConfig:
         devices=tuple(device for _, device in devices),
         sha256=sha256(path.read_bytes()).digest(),
     )
+
+
+def _check_authorities(authorities: tuple[AuthorityConfig, ...], problems: Problems) -> None:
+    roles: set[str] = set()
+    for index, authority in enumerate(authorities):
+        if authority.role in roles:
+            # Nothing would be sealed to it, and that would show only when it wants to open something.
+            mend = "one opens what is sealed; keep the table of that one"
+            problems.add(f"authority[{index}].role", f"is {authority.role!r}, another authority's role too; {mend}")
+        roles.add(authority.role)
 
 
 def _check_ledgers(file: _GatewayFile, problems: Problems) -> None:

@@ -127,7 +127,7 @@ def read_device(table: Mapping[str, Any], folder: Path, problems: Problems, plac
     return DeviceConfig(common, _with_paths_from(settings, folder))
 
 
-def check_authorities(devices: Iterable[tuple[int, DeviceConfig]], roles: set[str], problems: Problems) -> None:
+def check_sealing(devices: Iterable[tuple[int, DeviceConfig]], roles: set[str], problems: Problems) -> None:
     """Each device that seals has an authority that can open it."""
     for index, device in devices:
         role = getattr(load_driver(device.driver), "seals_to", None)  # of devices.driver.Sealing

@@ -15,10 +15,8 @@ from devices.registry import load_driver
 from edge.config import AuthorityConfig
 from edge.device_config import read_device
 from edge.drivers import make_driver
+from edge.recorder import refusal
 from edge.supervisor import CLOSE_MAX_S, OPEN_MAX_S
-from ledger_sync.proof.errors import SchemaError
-from ledger_sync.proof.event import encode_data
-from ledger_sync.proof.event_types import GATEWAY_PREFIX, event_type
 from ledger_sync.proof.settings import Problems, SettingsError
 
 if TYPE_CHECKING:
@@ -99,7 +97,8 @@ async def _read(driver: Driver, listener: Listener, count: int | None) -> Ending
         async with asyncio.timeout(OPEN_MAX_S) as deadline:
             await driver.open()
         async for reading in driver.readings():
-            listener.reading(reading, _refusal(reading))
+            refused = refusal(reading)
+            listener.reading(reading, refused.why if refused else None)
             taken += 1
             if taken == count:
                 return Ending.ENOUGH
@@ -139,16 +138,6 @@ async def _close(driver: Driver, listener: Listener) -> None:
             await driver.close()
     except TimeoutError:
         listener.problem(f"the driver did not close within {CLOSE_MAX_S:g} s")
-
-
-def _refusal(reading: Reading) -> str | None:
-    if reading.type.startswith(GATEWAY_PREFIX):
-        return "types that begin with gateway. are the gateway's own"
-    try:
-        encode_data(event_type(reading.type), reading.data)
-    except SchemaError as error:
-        return str(error)
-    return None
 
 
 def _toml_value(text: str) -> Any:

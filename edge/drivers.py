@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 def make_driver(device: DeviceConfig, authorities: Iterable[AuthorityConfig]) -> Driver:
-    """The device's driver, not opened; one that seals has the seal of the first authority of its role.
+    """The device's driver, not opened; one that seals has the seal of the authority of its role.
 
-    There is one, as a configuration without it is refused. Raises DriverRegistryError.
+    There is one, as a configuration without it is refused, and so is one with two. Raises DriverRegistryError.
     """
     driver = load_driver(device.driver)(device.id, device.settings)
     if isinstance(driver, Sealing):

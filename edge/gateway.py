@@ -35,6 +35,7 @@ from edge.set_aside import open_set_aside
 from edge.signer import FileSigner
 from edge.supervisor import SupervisedDevice, supervise
 from ledger_sync.anchorer import Anchorer
+from ledger_sync.proof.event_types import PASSPORT
 from ledger_sync.proof.keyfile import load_key
 from ledger_sync.proof.ownership import owned
 
@@ -226,7 +227,7 @@ class _Gateway:
     async def _supervise(self) -> None:
         """The devices, once their passports are queued: each event of theirs can name it."""
         for device in self._config.devices:
-            await self._parts.recorder.record_passport(device.id, device.common.passport or {})
+            await self._parts.recorder.record_about(device.id, PASSPORT, device.common.passport or {})
         await supervise(self._parts.devices, self._parts.recorder)
 
     async def _heartbeat(self) -> None:

@@ -23,7 +23,7 @@ from edge.journal.recall import Seen, recall_entry
 from edge.journal.writer import KeepAnswer, NewEvent, Seal
 from ledger_sync.proof.errors import SchemaError
 from ledger_sync.proof.event import ORIGINS, encode_data, encode_evidence
-from ledger_sync.proof.event_types import GATEWAY_PREFIX, PASSPORT, event_type
+from ledger_sync.proof.event_types import GATEWAY_PREFIX, HEALTH, PASSPORT, event_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from edge.clock import Clock
     from edge.journal.writer import Change, JournalWriter
     from ledger_sync.proof.anchor import LedgerHead
+    from ledger_sync.proof.event_types import EventType
 
 log = logging.getLogger("wayside.recorder")
 
@@ -42,7 +43,7 @@ RETRY_MAX_S = 10.0
 FULL_MARGIN_BYTES = 8 << 20
 _RECORDED = Recorded()
 _OTHER_CONTENT = Refused("this id was recorded with another type or other data; give a new reading a new id")
-_OF_GATEWAY = Refused("types that begin with gateway. are the gateway's own")
+_OF_GATEWAY = Refused("gateway.*, device.health and device.passport are the gateway's own word; a device tells none")
 
 
 class _Queued(NamedTuple):
@@ -98,7 +99,7 @@ class Recorder:
         Returns Refused at once for what can never be recorded. Otherwise `on_outcome` is called on the event loop
         once the reading is durable, or refused because its id was used with other content.
         """
-        if reading.type.startswith(GATEWAY_PREFIX):
+        if _is_gateways_own(reading.type):
             return _OF_GATEWAY
         try:
             change = self._new_event(device, reading)
@@ -117,13 +118,13 @@ class Recorder:
         self._put(change, _resolver(done))
         await done
 
-    async def record_passport(self, device: str, passport: Mapping[str, Any]) -> None:
-        """Record what the configuration says of a device, nothing included, if its newest passport says another thing.
+    async def record_about(self, device: str, event: str, data: Mapping[str, Any]) -> None:
+        """Record the gateway's word of a device: its health, or its passport if the newest one says another thing.
 
-        Returns once it is queued: whatever is recorded of the device from then on refers to it. Its origin is 0, as
-        nothing but the gateway's own signature vouches for it.
+        Returns once it is queued: whatever is recorded of the device from then on refers to its passport. The origin
+        is 0, as nothing but the gateway's own signature vouches for it. Raises SchemaError.
         """
-        change = self._new_event(device, Reading(PASSPORT, passport, Origin.UNPROTECTED))
+        change = self._new_event(device, Reading(event, data, Origin.UNPROTECTED))
         await self._wait_for_room(change)
         self._put(change, None)
 
@@ -135,14 +136,9 @@ class Recorder:
 
     def _new_event(self, device: str, reading: Reading) -> NewEvent:
         stamp = self._clock.stamp()
-        row = event_type(reading.type)
-        data = encode_data(row, reading.data)
-        evidence = encode_evidence(row, data, reading.evidence) if reading.evidence else b""
+        row, data, evidence = _encode(reading)
         recall = None if reading.id is None else recall_entry(reading.id, reading.type, data + evidence)
-        origin = int(reading.origin)
-        if origin not in ORIGINS:
-            raise SchemaError("must be one of devices.driver.Origin", "origin")
-        return NewEvent(device, row, data, origin, stamp, recall, evidence)
+        return NewEvent(device, row, data, int(reading.origin), stamp, recall, evidence)
 
     async def _wait_for_room(self, change: NewEvent) -> None:
         """Wait while the queue or the journal is full.
@@ -294,6 +290,31 @@ class Recorder:
     def _fail(self, error: Exception) -> None:
         if not self.failure.done():
             self.failure.set_exception(error)
+
+
+def refusal(reading: Reading) -> Refused | None:
+    """Why a device's reading can never be recorded; None if it can, unless its id is used with other content."""
+    if _is_gateways_own(reading.type):
+        return _OF_GATEWAY
+    try:
+        _encode(reading)
+    except SchemaError as error:
+        return Refused(str(error))
+    return None
+
+
+def _is_gateways_own(kind: str) -> bool:
+    return kind.startswith(GATEWAY_PREFIX) or kind in (HEALTH, PASSPORT)
+
+
+def _encode(reading: Reading) -> tuple[EventType, bytes, bytes]:
+    """The type of a reading, its data and its evidence as they are signed. Raises SchemaError."""
+    row = event_type(reading.type)
+    data = encode_data(row, reading.data)
+    evidence = encode_evidence(row, data, reading.evidence) if reading.evidence else b""
+    if reading.origin not in ORIGINS:
+        raise SchemaError("must be one of devices.driver.Origin", "origin")
+    return row, data, evidence
 
 
 def _resolver(done: asyncio.Future[None]) -> OnOutcome:

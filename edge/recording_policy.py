@@ -6,6 +6,7 @@ as it was becomes nothing. What is not recorded is looked at all the same, so th
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections import OrderedDict
 from decimal import Decimal
@@ -34,6 +35,7 @@ _STATES = {
     "signal.phase": (("controller", "component", "group", "kind"), "state"),
 }
 """Of each type that tells a state: whose it is, and where it stands. Times, counters and batteries are no state."""
+_THINNED = frozenset({*_STATES, _METER, _COUNTER})
 
 
 class _Told(NamedTuple):
@@ -73,7 +75,7 @@ class RecordingPolicy:
 
         `utc_s` gives the slots of `record_every_s`; `monotonic_s` only differences.
         """
-        if reading.type not in _STATES and reading.type not in (_METER, _COUNTER):
+        if reading.type not in _THINNED:
             return (reading,)
         try:
             data = event_type(reading.type).check(reading.data)
@@ -89,6 +91,13 @@ class RecordingPolicy:
             return (*findings, reading)
         self.thinned += 1
         return ()
+
+    def forget(self, reading: Reading) -> None:
+        """`reading` was refused after all: it stands for no slot and no state, so the next one is worth recording."""
+        if reading.type not in _THINNED:
+            return
+        with contextlib.suppress(SchemaError):  # what its type does not allow was never remembered
+            self._recorded.pop(_told(reading.type, event_type(reading.type).check(reading.data)).key, None)
 
     def _every_s(self, kind: str) -> float | None:
         """The length of a slot; 0 is every reading, None is no slots at all: changes only."""

@@ -16,9 +16,10 @@ import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from devices.driver import Answering, DeviceError, Driver, Origin, PassingOver, Reading, Refused
+from devices.driver import Answering, DeviceError, Driver, PassingOver, Reading, Refused
 from edge.recording_policy import RecordingPolicy
-from ledger_sync.proof.event_types import PASSPORT
+from ledger_sync.proof.errors import SchemaError
+from ledger_sync.proof.event_types import HEALTH
 from ledger_sync.proof.fields import tellable
 
 if TYPE_CHECKING:
@@ -38,8 +39,7 @@ CLOSE_MAX_S = 1.0
 UNANSWERED_MAX = 1024
 READINGS_IN_A_ROW_MAX = 32
 REASON_CHARACTERS_MAX = 300
-HEALTH, CONTACT, TAMPER = "device.health", "contact.state", "gateway.tamper"
-_OF_GATEWAY = Refused("device.health and device.passport are the gateway's word of a device; a device tells neither")
+CONTACT, TAMPER = "contact.state", "gateway.tamper"
 
 
 class _Answer(NamedTuple):
@@ -182,8 +182,6 @@ class SupervisedDevice:
             self._answers.put_nowait(_Answer(reading, refused))
 
     async def _record(self, recorder: Recorder, reading: Reading, on_outcome: OnOutcome | None) -> Refused | None:
-        if reading.type in (HEALTH, PASSPORT):
-            return _OF_GATEWAY
         refused = await recorder.record(self.id, reading, on_outcome)
         if refused is None and reading.type == CONTACT and self.settings.role == "tamper":
             data = {"device": self.id, "contact": reading.data["contact"], "active": reading.data["active"]}
@@ -205,6 +203,7 @@ class SupervisedDevice:
             self._unanswered.release()
 
     def _count_refused(self, reading: Reading, refused: Refused) -> None:
+        self.policy.forget(reading)
         self.refused += 1
         if self.refused == 1:
             facts = {"device": self.id, "type": tellable(reading.type), "why": refused.why}
@@ -234,7 +233,11 @@ class SupervisedDevice:
                 data["reason"] = reason.encode(errors="replace").decode()[:REASON_CHARACTERS_MAX]
             level = logging.INFO if online else logging.WARNING
             log.log(level, "device online" if online else "device offline", extra={"device": self.id, "reason": reason})
-            await recorder.record(self.id, Reading(HEALTH, data, Origin.UNPROTECTED))
+            try:
+                await recorder.record_about(self.id, HEALTH, data)
+            except SchemaError as error:
+                # A driver of a third party, whose counters are none: its device is read all the same.
+                log.error("device.health cannot be recorded", extra={"device": self.id, "why": str(error)})  # noqa: TRY400
             self.online = online
 
 

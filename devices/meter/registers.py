@@ -58,8 +58,8 @@ class RegisterFilter:
     """The registers that match any of `patterns`: `C.D.E` or `A-B:C.D.E`, with x for any number."""
 
     def __init__(self, patterns: Sequence[str]) -> None:
-        alternatives = "|".join(re.escape(one).replace("x", r"\d+") for one in patterns)
-        self._full = re.compile(rf"(?:\d+-\d+:)?(?:{alternatives})" if patterns else r"(?!)")
+        alternatives = "|".join(re.escape(one).replace("x", r"\d{1,3}") for one in patterns)
+        self._full = re.compile(rf"(?:\d{{1,3}}-\d{{1,3}}:)?(?:{alternatives})" if patterns else r"(?!)")
 
     def matches(self, obis: str) -> bool:
         """Whether the register with this OBIS code is recorded."""

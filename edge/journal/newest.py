@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ledger_sync.proof.errors import ProofError
 from ledger_sync.proof.event import parse_event
-from ledger_sync.proof.event_types import PASSPORT
+from ledger_sync.proof.event_types import HEALTH, PASSPORT
 
 from .errors import JournalCorruptError
 from .reader import PAGE_ROWS
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from .load import EventRow
     from .reader import JournalReader
-
-_HEALTH = "device.health"
 
 
 @dataclass(slots=True)
@@ -42,11 +40,11 @@ def newest_events(reader: JournalReader, devices: Iterable[str]) -> dict[str, Ne
     while wanted and end > 0:
         first = max(1, end - PAGE_ROWS + 1)
         for row in reversed(list(reader.rows(first, end - first + 1))):
-            place = (row.device, row.type == _HEALTH)
+            place = (row.device, row.type == HEALTH)
             if place not in wanted or row.type == PASSPORT:
                 continue
             wanted.discard(place)
-            if row.type == _HEALTH:
+            if row.type == HEALTH:
                 found[row.device].health = _event(reader, row)
             else:
                 found[row.device].reading = _event(reader, row)

@@ -26,6 +26,7 @@ DATA_BYTES_MAX = STATEMENT_BYTES_MAX - (SETTLING_STATEMENT_BYTES_MAX - SETTLING_
 
 GATEWAY_PREFIX = "gateway."
 PASSPORT = "device.passport"
+HEALTH = "device.health"
 
 
 @dataclass(frozen=True, slots=True)

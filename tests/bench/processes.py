@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from tests.support.city_files import make_city
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+WAYSIDE = (sys.executable, "-c", "import sys; from edge.cli import main; sys.exit(main())")
 STARTS = 5
 TAPS = 1500
 TAPS_PER_S = 100
@@ -47,10 +49,10 @@ def _place() -> Iterator[tuple[Path, PseudoTerminal]]:
 
 
 @contextlib.contextmanager
-def _wayside(directory: Path, *verb: str) -> Iterator[subprocess.Popen[bytes]]:
-    command = [sys.executable, "-c", "import sys; from edge.cli import main; sys.exit(main())", *verb]
+def running_wayside(directory: Path, *verb: str) -> Iterator[subprocess.Popen[bytes]]:
+    """`wayside` with these arguments, its output in `directory`; SIGTERM at the end."""
     with (directory / "log").open("ab") as log:
-        process = subprocess.Popen(command, stderr=log)
+        process = subprocess.Popen([*WAYSIDE, *verb], stdout=log, stderr=log)
     try:
         yield process
     finally:
@@ -58,27 +60,28 @@ def _wayside(directory: Path, *verb: str) -> Iterator[subprocess.Popen[bytes]]:
         process.wait(10)
 
 
-def _gateway(directory: Path) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
-    return _wayside(directory, "run", "--config", str(directory / "gateway.toml"))
+def running_gateway(directory: Path) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
+    """The gateway of `gateway.toml` in `directory`."""
+    return running_wayside(directory, "run", "--config", str(directory / "gateway.toml"))
 
 
 def start_and_memory() -> dict[str, float]:
     """Spawn to first committed event; resident memory of an idle gateway with three devices."""
     starts = []
-    rss_mb = 0.0
+    idle_rss_mb = 0.0
     with _place() as (directory, _):
         journal = directory / "var/journal/journal.sqlite"
         for _ in range(STARTS):
             shutil.rmtree(journal.parent, ignore_errors=True)
             begin = time.monotonic()
-            with _gateway(directory) as gateway:
+            with running_gateway(directory) as gateway:
                 while not _has_event(journal):
                     time.sleep(0.005)
                 starts.append(time.monotonic() - begin)
                 if len(starts) == STARTS:
                     time.sleep(SETTLE_S)
-                    rss_mb = _rss_mb(gateway.pid)
-    return {"start_s": percentile(starts, 0.5), "idle_rss_mb": rss_mb}
+                    idle_rss_mb = rss_mb(gateway.pid)
+    return {"start_s": percentile(starts, 0.5), "idle_rss_mb": idle_rss_mb}
 
 
 def _has_event(journal: Path) -> bool:
@@ -91,7 +94,8 @@ def _has_event(journal: Path) -> bool:
             return False
 
 
-def _rss_mb(pid: int) -> float:
+def rss_mb(pid: int) -> float:
+    """Resident memory of a process, in MB of 2^20 bytes."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS:"))
 
@@ -99,12 +103,12 @@ def _rss_mb(pid: int) -> float:
 def latencies() -> dict[str, float]:
     """Tap sent → acknowledged at 100 taps/s; batch sealed → receipt verified and kept."""
     with _place() as (directory, terminal):
-        ledger = _wayside(directory, "ledger", "run", "--config", str(directory / "ledger.toml"))
-        with ledger, _gateway(directory):
+        ledger = running_wayside(directory, "ledger", "run", "--config", str(directory / "ledger.toml"))
+        with ledger, running_gateway(directory):
             while not _has_event(directory / "var/journal/journal.sqlite"):
                 time.sleep(0.01)
             time.sleep(1)
-            delays_ms = _tap_and_wait(terminal)
+            delays_ms = answers_ms(terminal, _taps(), TAPS_PER_S, b'"ack"')
             time.sleep(SETTLE_S / 2)
         with contextlib.closing(sqlite3.connect(directory / "var/journal/journal.sqlite")) as connection:
             rows = connection.execute("SELECT answered_us - sealed_us FROM batch WHERE receipt IS NOT NULL").fetchall()
@@ -115,22 +119,33 @@ def latencies() -> dict[str, float]:
     }
 
 
-def _tap_and_wait(terminal: PseudoTerminal) -> list[float]:
-    """Send taps at an even pace; the delays in ms of their acknowledgements."""
-    sent: dict[str, float] = {}
+def _taps() -> list[bytes]:
+    taps = (
+        {"id": f"t{number}", "type": "fare.tap", "data": {"direction": "in", "token": f"x{number}"}}
+        for number in range(TAPS)
+    )
+    return [json.dumps(tap).encode() + b"\n" for tap in taps]
+
+
+def answers_ms(terminal: PseudoTerminal, lines: list[bytes], per_s: float, answer: bytes) -> list[float]:
+    """Send lines at an even pace, whether the last one is answered or not; the delays in ms of their answers.
+
+    They come in the order of the lines, and each holds `answer`.
+    """
+    sent: deque[float] = deque()
     delays_ms: list[float] = []
     buffer = b""
     begin = time.monotonic()
-    deadline = begin + TAPS / TAPS_PER_S + 10
-    while len(delays_ms) < TAPS and time.monotonic() < deadline:
-        due = begin + len(sent) / TAPS_PER_S
-        if len(sent) < TAPS and time.monotonic() >= due:
-            tap = {"id": f"t{len(sent)}", "type": "fare.tap", "data": {"direction": "in", "token": f"x{len(sent)}"}}
-            sent[str(tap["id"])] = time.monotonic()
-            terminal.write(json.dumps(tap).encode() + b"\n", 1)
-        buffer += terminal.read(max(0.0, min(0.01, due - time.monotonic())) if len(sent) < TAPS else 0.05)
-        *lines, buffer = buffer.split(b"\n")
+    deadline = begin + len(lines) / per_s + 10
+    while len(delays_ms) < len(lines) and time.monotonic() < deadline:
+        count = len(delays_ms) + len(sent)
+        due = begin + count / per_s
+        if count < len(lines) and time.monotonic() >= due:
+            sent.append(time.monotonic())
+            terminal.write(lines[count], 1)
+        buffer += terminal.read(max(0.0, min(0.01, due - time.monotonic())) if count < len(lines) else 0.05)
+        *answers, buffer = buffer.split(b"\n")
         now = time.monotonic()
-        delays_ms += [1000 * (now - sent[json.loads(line)["ack"]]) for line in lines]
-    assert len(delays_ms) == TAPS, f"{TAPS - len(delays_ms)} taps were not acknowledged"
+        delays_ms += [1000 * (now - sent.popleft()) for one in answers if answer in one]
+    assert len(delays_ms) == len(lines), f"{len(lines) - len(delays_ms)} lines were not answered with {answer!r}"
     return delays_ms

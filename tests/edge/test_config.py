@@ -225,6 +225,13 @@ def test_a_mistake_in_what_may_be_left_out_is_told_too(file: Path, appended: str
     assert [problem for problem in problems(file, LEAST + appended) if problem.startswith(sentence)]
 
 
+def test_a_second_authority_of_a_role_is_refused_as_nothing_would_be_sealed_to_it(file: Path) -> None:
+    key = base64.b64encode(bytes(PrivateKey.generate().public_key)).decode()
+    table = f'[[authority]]\nid = "%s"\nrole = "%s"\npublic_key = "{key}"\n'
+    (problem,) = problems(file, LEAST + table % ("t-1", "transit") + table % ("u-1", "utility") + table % ("t-2", "transit"))
+    assert problem.startswith("authority[2].role: is 'transit', another authority's role too; one opens")
+
+
 def test_one_port_under_two_spellings_is_one_port(file: Path) -> None:
     devices = DEVICE.replace("tcp://127.0.0.1:4001", "gate")
     other = devices.replace("gate-1", "gate-2").replace('"gate"', '"./gate"')

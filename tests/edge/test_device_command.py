@@ -7,7 +7,6 @@ from importlib.metadata import EntryPoint, EntryPoints
 from typing import TYPE_CHECKING, Any
 
 from devices import registry
-from devices.driver import Origin, Reading
 from devices.sim.pty import PseudoTerminal
 from edge.cli import main
 from tests.e2e.black_box import WAYSIDE, wayside
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from edge.recorder import Recorder
+
 LINE = b'{"id": "1", "type": "fare.tap", "data": {"direction": "in", "token": "a"}}\n'
 
 
@@ -29,9 +30,9 @@ def listed(directory: Path, capsys: pytest.CaptureFixture[str]) -> Any:
     return json.loads(capsys.readouterr().out)
 
 
-def health(state: str, **more: Any) -> Reading:
+async def tell_health(recorder: Recorder, device: str, state: str, **more: Any) -> None:
     data = {"state": state, "errors": 0, "resyncs": 0, "bytes_dropped": 0, **more}
-    return Reading("device.health", data, Origin.UNPROTECTED)
+    await recorder.record_about(device, "device.health", data)
 
 
 def test_what_is_configured_is_listed_without_a_journal_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -66,14 +67,11 @@ async def test_state_and_last_reading_are_the_journals(
     monkeypatch.setattr("edge.journal.newest.PAGE_ROWS", 2)
     make_city(tmp_path, 1883, devices={"gate-1": "jsonl", "gate-2": "jsonl", "gate-3": "jsonl"})
     async with recording(tmp_path / "var") as recorder:
-        for device, reading in (
-            ("gate-2", tap(token="only")),
-            ("gate-1", health("online")),
-            ("gate-1", tap(token="first")),
-            ("gate-2", health("offline", reason="port x: hung up")),
-            ("gate-1", tap(token="last")),
-        ):
-            await recorder.record(device, reading)
+        await recorder.record("gate-2", tap(token="only"))
+        await tell_health(recorder, "gate-1", "online")
+        await recorder.record("gate-1", tap(token="first"))
+        await tell_health(recorder, "gate-2", "offline", reason="port x: hung up")
+        await recorder.record("gate-1", tap(token="last"))
         await until(lambda: recorder.recorded_count == 5)
         first, second, third = listed(tmp_path, capsys)["devices"]  # while the journal is being written
     assert (first["state"], first["reason"]) == ("online", None)

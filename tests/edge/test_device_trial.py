@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from devices.driver import DeviceError, Reading
+from devices.driver import DeviceError, Origin, Reading
 from edge import device_trial
 from edge.device_trial import Ending, trial_driver, try_device
 from ledger_sync.proof.settings import SettingsError
@@ -98,9 +98,15 @@ async def test_errors_are_told_as_they_are_counted_with_what_was_on_the_wire() -
 
 
 async def test_a_reading_that_a_gateway_would_refuse_is_told_with_the_reason() -> None:
-    script = [tap(kind="no.such"), tap(kind="gateway.stop"), tap(token=""), FOREVER]
-    _, told = await tried(ScriptedDriver(script), count=3)
-    assert [refusal is not None for _, refusal in told.readings] == [True] * 3
+    script = [
+        tap(kind="no.such"),
+        tap(kind="gateway.stop"),
+        Reading("device.passport", {}, Origin.UNPROTECTED),
+        tap(token=""),
+        tap()._replace(evidence=(b"no digest",)),
+    ]
+    _, told = await tried(ScriptedDriver([*script, tap(), FOREVER]), count=6)
+    assert [refusal is not None for _, refusal in told.readings] == [True] * 5 + [False]
 
 
 async def test_a_device_gets_no_answer_as_nothing_is_recorded() -> None:

@@ -220,6 +220,17 @@ def test_what_the_schema_refuses_is_left_to_the_recorder() -> None:
     assert recorded(policy(), [bay(TAKEN), wrong, bay(TAKEN), wrong]) == [0, 1, 3]
 
 
+def test_what_was_refused_after_all_stands_for_no_slot_and_no_state() -> None:
+    the_policy = policy()
+    for reading in (meter(r1_8_0="1"), bay(TAKEN), counter(1)):
+        assert take(the_policy, reading)
+        the_policy.forget(reading)
+        assert take(the_policy, reading)
+        assert not take(the_policy, reading)
+    the_policy.forget(bay("yes"))
+    the_policy.forget(Reading("fare.tap", {}, Origin.UNPROTECTED))
+
+
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recording_policy, "KEYS_MAX", 3)
     monkeypatch.setattr(recording_policy, "IDS_MAX", 3)

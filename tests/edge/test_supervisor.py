@@ -311,6 +311,27 @@ async def test_what_is_not_worth_recording_is_counted_and_what_a_register_did_is
     assert (status.type, status.device, status.data["status"]) == ("meter.status", "gate-1", "fell")
 
 
+async def test_a_refused_reading_does_not_stand_for_the_sound_ones_of_its_quarter(tmp_path: Path) -> None:
+    sound = meter_reading("1.0")
+    registers = sound.data["registers"] * 16
+    wide = sound._replace(data=sound.data | {"registers": registers})
+    the_device = device(ScriptedDriver([wide, wide, wide, FOREVER]))
+    async with recording(tmp_path) as recorder, supervised(recorder, the_device):
+        await until(lambda: the_device.refused + the_device.policy.thinned == 3)
+    assert (the_device.refused, the_device.policy.thinned) == (3, 0), "over 300 bytes, each of them told as refused"
+
+
+async def test_a_driver_whose_counters_are_none_is_read_all_the_same(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    driver = ScriptedDriver([tap(), LOST], [tap(token="back"), FOREVER])
+    driver.counters.errors = -1
+    async with recording(tmp_path) as recorder, supervised(recorder, device(driver)):
+        await until(lambda: recorder.recorded_count == 2)
+    assert [event.type for event in recorded(tmp_path)] == ["fare.tap", "fare.tap"]
+    assert "device.health cannot be recorded" in caplog.text
+
+
 async def test_a_device_that_waits_for_an_answer_has_every_reading_recorded_and_answered(tmp_path: Path) -> None:
     driver = AnsweringDriver([meter_reading("1.0")] * 3 + [FOREVER])
     async with recording(tmp_path) as recorder, supervised(recorder, device(driver)):

@@ -26,7 +26,9 @@ def test_the_default_patterns_publish_energy_power_and_the_totals_of_sub_meters(
     assert RegisterFilter(DEFAULT_PATTERNS).matches(obis)
 
 
-@pytest.mark.parametrize("obis", ["1-0:1.7.0", "1-0:11.8.0", "1-0:1.8.0*1", "1-0:116.7.0", "1-0:32.7.0", "0-1:24.1.0"])
+@pytest.mark.parametrize(
+    "obis", ["1-0:1.7.0", "1-0:11.8.0", "1-0:1.8.0*1", "1-0:116.7.0", "1-0:32.7.0", "0-1:24.1.0", "0-1:0024.2.1"]
+)
 def test_the_default_patterns_publish_nothing_else(obis: str) -> None:
     assert not RegisterFilter(DEFAULT_PATTERNS).matches(obis)
 

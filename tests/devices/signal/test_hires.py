@@ -345,6 +345,23 @@ async def test_a_log_that_cannot_be_pulled_is_a_device_error_that_names_it(
         await make(server.url).open()
 
 
+@pytest.mark.parametrize("password", [b"p\xe4ss", b"pass\nDELE log"])
+async def test_a_password_that_cannot_be_sent_is_a_device_error_that_does_not_quote_it(
+    password: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "password"
+    path.write_bytes(password)
+    async with serving(FtpLog) as server:
+        with pytest.raises(DeviceError, match=f"password_file {path}: is no line of UTF-8 text") as raised:
+            await make(server.url, user="logger", password_file=path).open()
+    assert raised.value.__cause__ is None
+    assert "ss" not in str(raised.value).replace("password", "")
+
+
+def test_a_pull_is_given_up_before_the_supervisor_gives_up_the_opening() -> None:
+    assert hires_pull.PULL_DEADLINE_S + 2 * hires_pull._SOCKET_DEADLINE_S < supervisor.OPEN_MAX_S
+
+
 async def test_half_an_answer_is_no_log() -> None:
     async with serving(HttpLog) as server:
         server.log, server.cut = HEADER + rows(1, 2), 10
@@ -369,6 +386,8 @@ async def test_a_pull_that_takes_too_long_is_given_up(monkeypatch: pytest.Monkey
         ({"port": "ftp://user:secret@host/log"}, "port: must look like"),
         ({"port": "ftp://host/log%0d%0aDELE%20log"}, "port: must look like"),
         ({"port": "http://host:99999/log"}, "port: must look like"),
+        ({"port": "http://host/l\u00f6g.csv"}, "port: must look like"),
+        ({"port": "ftp://host/log", "user": "u\nDELE log", "password_file": "p"}, "user: must be one line"),
         ({"port": "http://host/log", "user": "u"}, "user and password_file go together"),
         ({"port": "/var/log", "user": "u", "password_file": "p"}, "for a port that is a URL"),
     ],

@@ -148,6 +148,24 @@ async def test_the_time_that_question_and_answer_take_is_part_of_the_uncertainty
     await driver.close()
 
 
+@pytest.mark.parametrize("version", ["1", "2c"])
+async def test_opening_does_not_wait_for_the_poll_interval_at_each_object_that_is_missing(
+    agent: LibraryAgent, version: str
+) -> None:
+    driver = make(agent, groups=2, poll_ms=60_000, snmp_version=version)
+    async with asyncio.timeout(2):
+        await driver.open()
+    assert driver.counters.errors == len(StatusColumn)
+    await driver.close()
+
+
+async def test_a_slow_interval_does_not_delay_the_word_that_nobody_answers_at_the_opening(agent: LibraryAgent) -> None:
+    agent.silent = 99
+    async with asyncio.timeout(2):
+        with pytest.raises(DeviceError, match="3 polls in a row failed"):
+            await make(agent, poll_ms=60_000).open()
+
+
 async def test_an_agent_that_is_gone_is_a_device_error_after_three_polls(agent: LibraryAgent) -> None:
     driver = make(agent)
     await driver.open()
