@@ -8,7 +8,7 @@ from pathlib import Path  # noqa: TC003 - the settings reader resolves annotatio
 from typing import Any
 
 from broker.url import BrokerSettings, BrokerUrl  # noqa: TC001 - the settings reader resolves annotations at run time
-from edge.device_config import DeviceConfig, check_sealing, read_devices
+from edge.device.config import DeviceConfig, check_sealing, read_devices
 from edge.sealing import AUTHORITY_ROLES, parse_sealing_key
 from ledger_sync.proof.names import city_problem, id_problem
 from ledger_sync.proof.settings import (

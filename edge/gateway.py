@@ -23,7 +23,8 @@ from broker.status import GatewayState, health_publication, status_publication
 from broker.topics import RECEIPT, batch_filter, parse_batch_topic
 from edge.anchor_store import JournalAnchorStore
 from edge.clock import Clock
-from edge.drivers import make_driver, resume
+from edge.device.drivers import make_driver, resume
+from edge.device.supervisor import SupervisedDevice, supervise
 from edge.error_groups import leaves
 from edge.health import HealthSources
 from edge.journal.errors import JournalCorruptError
@@ -33,7 +34,6 @@ from edge.journal.writer import JournalWriter
 from edge.recorder import Recorder, RecorderLimits
 from edge.set_aside import open_set_aside
 from edge.signer import FileSigner
-from edge.supervisor import SupervisedDevice, supervise
 from ledger_sync.anchorer import Anchorer
 from ledger_sync.proof.event_types import PASSPORT
 from ledger_sync.proof.keyfile import load_key

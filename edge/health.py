@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from broker.session import Session
     from edge.clock import Clock
+    from edge.device.supervisor import SupervisedDevice
     from edge.journal.reader import JournalReader
     from edge.recorder import Recorder
-    from edge.supervisor import SupervisedDevice
     from ledger_sync.anchorer import AnchorerCounters
 
 _TEMPERATURE_FILE = Path("/sys/class/thermal/thermal_zone0/temp")

@@ -53,7 +53,9 @@ class HiresSettings:
     password_file: Path | None = setting(None, doc="a file with the password for it", parse=parse_file)
 
     def __post_init__(self) -> None:
-        """Raises ValueError for a name without password and the reverse, or for either beside a file."""
+        """Raises ValueError for a name that is none, or without password and the reverse, or for either and a file."""
+        if not self.user.isprintable():
+            raise ValueError("user: must be one line of text")
         if bool(self.user) != (self.password_file is not None):
             raise ValueError("user and password_file go together")
         if self.user and not _is_url(self.port):
@@ -193,8 +195,14 @@ class Hires:
         path = self._settings.password_file
         if path is None:
             return Account()
-        password = read_secret("password_file", path, _PASSWORD_BYTES_MAX)
-        return Account(self._settings.user, password.decode("utf-8", errors="replace"))
+        try:
+            password = read_secret("password_file", path, _PASSWORD_BYTES_MAX).decode("utf-8")
+        except UnicodeDecodeError:
+            password = "\n"
+        if not password.isprintable():
+            # Not from the decoder's error, which holds the password.
+            raise DeviceError(f"password_file {path}: is no line of UTF-8 text; write the password anew")
+        return Account(self._settings.user, password)
 
     def _lost(self, error: OSError) -> DeviceError:
         what = error.strerror or str(error)

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
-PULL_DEADLINE_S = 60.0
+# The supervisor waits 30 s for an opening, and the first pull is one.
+PULL_DEADLINE_S = 20.0
 PULL_BYTES_MAX = 64 * 1024 * 1024
 _SOCKET_DEADLINE_S = 3.0
 _CHUNK_BYTES = 16 * 1024
@@ -42,14 +43,14 @@ def url_problem(url: str) -> str | None:
         complete = parts.scheme in _SCHEMES and parts.hostname and parts.path.strip("/") and parts.port != 0
     except ValueError:
         return mend
-    controls = any(character < " " or character == "\x7f" for character in unquote(url))
-    return mend if not complete or parts.username is not None or parts.fragment or controls else None
+    sendable = url.isascii() and unquote(url).isprintable()
+    return mend if not complete or parts.username is not None or parts.fragment or not sendable else None
 
 
 def pull(url: str, account: Account, take: Callable[[bytes], None], stop: threading.Event) -> None:
     """Give all of the log at `url` to `take`, in pieces of at most 16 kB; give up soon after `stop` is set.
 
-    Raises PullError: unreachable, silent for 3 s, refused, longer than 64 MiB, cut off, or not complete within 60 s. A
+    Raises PullError: unreachable, silent for 3 s, refused, longer than 64 MiB, cut off, or not complete within 20 s. A
     redirection is not followed, no proxy is asked.
     """
     limited = _Limited(take, stop)

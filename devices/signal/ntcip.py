@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 ANSWER_DEADLINE_S = 1.0
 LOST_MAX = 3
+# Up to the first good answer: a controller without half of the objects is to open at once, however seldom it is polled.
+OPENING_POLL_S_MAX = 0.1
 _RESOLUTION_MS_MAX = 3_600_000
 _COMMUNITY_BYTES_MAX = 64
 # sysUpTime begins anew at 2^32: an earlier time is no restart if the one before was within a minute of that.
@@ -112,7 +114,7 @@ class Ntcip:
         self._write_request()
         self._up_time, self._lost = None, 0
         try:
-            self._first = await self._poll()
+            self._first = await self._poll(min(self._settings.poll_ms / 1000, OPENING_POLL_S_MAX))
         except DeviceError:
             await self.close()
             raise
@@ -134,7 +136,7 @@ class Ntcip:
                 self.counters.readings += 1
                 yield self._reading(change, passed_ms, opening=opening)
             since_s, opening = snapshot.asked_s, False
-            snapshot = await self._poll()
+            snapshot = await self._poll(self._settings.poll_ms / 1000)
 
     async def close(self) -> None:
         """Close the socket; idempotent."""
@@ -156,10 +158,10 @@ class Ntcip:
             data["raw"] = change.contradiction
         return Reading("signal.phase", data, Origin.UNPROTECTED)
 
-    async def _poll(self) -> _Snapshot:
-        """Ask at each poll's time until an answer is good. Raises DeviceError."""
+    async def _poll(self, interval_s: float) -> _Snapshot:
+        """Ask, `interval_s` after the last time, until an answer is good. Raises DeviceError."""
         while True:
-            await asyncio.sleep(self._asked_s + self._settings.poll_ms / 1000 - time.monotonic())
+            await asyncio.sleep(self._asked_s + interval_s - time.monotonic())
             self._asked_s = time.monotonic()
             answer = await self._exchange()
             received_s = time.monotonic()

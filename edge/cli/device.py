@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from devices.driver import Driver, Reading
     from edge.config import GatewayConfig
-    from edge.device_config import DeviceConfig
+    from edge.device.config import DeviceConfig
     from edge.journal.newest import Newest
 
 # Where drivers keep what their device is reached by.
@@ -223,7 +223,7 @@ class _Terminal:
 
 def _try(options: argparse.Namespace) -> int:
     from edge.cli.running import run_until_signal
-    from edge.device_trial import Ending, trial_driver, try_device
+    from edge.device.trial import Ending, trial_driver, try_device
 
     driver = trial_driver(options.driver, options.port, options.settings)
     terminal = _Terminal(as_json=options.json)

@@ -17,7 +17,7 @@ from .truth import ANY
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from edge.device_config import CommonSettings
+    from edge.device.config import CommonSettings
 
     from .truth import Said
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from devices.registry import GROUP, driver_names, load_driver
-from edge.device_config import read_device
+from edge.device.config import read_device
 from ledger_sync.proof.settings import Problems
 
 ROOT = Path(__file__).parents[2]

@@ -226,9 +226,9 @@ def test_a_mistake_in_what_may_be_left_out_is_told_too(file: Path, appended: str
 
 
 def test_a_second_authority_of_a_role_is_refused_as_nothing_would_be_sealed_to_it(file: Path) -> None:
-    key = base64.b64encode(bytes(PrivateKey.generate().public_key)).decode()
-    table = f'[[authority]]\nid = "%s"\nrole = "%s"\npublic_key = "{key}"\n'
-    (problem,) = problems(file, LEAST + table % ("t-1", "transit") + table % ("u-1", "utility") + table % ("t-2", "transit"))
+    roles = {"t-1": "transit", "u-1": "utility", "t-2": "transit"}
+    tables = [f'[[authority]]\nid = "{one}"\nrole = "{roles[one]}"\npublic_key = "{SEALING_KEY}"' for one in roles]
+    (problem,) = problems(file, "\n".join((LEAST, *tables)))
     assert problem.startswith("authority[2].role: is 'transit', another authority's role too; one opens")
 
 

@@ -10,12 +10,12 @@ import pytest
 
 from devices.driver import Origin, Reading
 from edge.config import load_gateway_config
-from edge.device_config import CommonSettings
+from edge.device.config import CommonSettings
+from edge.device.supervisor import SupervisedDevice, supervise
 from edge.gateway import run_gateway
 from edge.journal.files import current_journal, set_aside
 from edge.journal.reader import JournalReader
 from edge.journal.verify import verify_journal
-from edge.supervisor import SupervisedDevice, supervise
 from ledger_sync.proof.event import parse_event
 from tests.edge.drivers import FOREVER, ScriptedDriver
 from tests.edge.recording import recorded, recording

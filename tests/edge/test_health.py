@@ -11,11 +11,11 @@ from broker.session import Session
 from broker.url import BrokerUrl
 from edge import health
 from edge.clock import Clock
-from edge.device_config import CommonSettings
+from edge.device.config import CommonSettings
+from edge.device.supervisor import SupervisedDevice
 from edge.health import HealthSources
 from edge.journal.files import current_journal
 from edge.journal.reader import JournalReader
-from edge.supervisor import SupervisedDevice
 from ledger_sync.anchorer import AnchorerCounters
 from ledger_sync.proof.event import ClockState
 from tests.edge.drivers import ScriptedDriver

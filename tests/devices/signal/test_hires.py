@@ -13,6 +13,7 @@ from devices.contract.suite import assert_plain, open_files
 from devices.driver import DeviceError, Origin, Reading, WireCounters, WireRole
 from devices.signal import hires, hires_file, hires_pull
 from devices.signal.hires import Hires, HiresSettings
+from edge import supervisor
 from ledger_sync.proof.event_types import event_type
 from ledger_sync.proof.settings import Problems, read_settings
 from tests.devices.signal.log_servers import FtpLog, HttpLog, LogServer, serving

@@ -82,7 +82,7 @@ async def test_a_site_talks_on_while_its_gateway_is_killed_and_every_change_is_r
     assert supervisor is not None
     files = make_city(short_folder, free_port(), devices={})
     with files.gateway_config.open("a") as file:
-        file.write(toml_table("[[device]]", {"id": "signal-1", **site.settings(), "relay_idle_s": 1}))
+        file.write(toml_table("[[device]]", {"id": "signal-1", **site.settings(), "relay_idle_s": 20}))
     gateway = await start_gateway(files)
     running = asyncio.create_task(site.run())
     try:

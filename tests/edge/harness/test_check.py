@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from edge.device_config import CommonSettings
+from edge.device.config import CommonSettings
 from edge.harness.check import Recorded, check
 from edge.harness.truth import Said
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from devices.driver import Driver
     from edge.config import AuthorityConfig
-    from edge.device_config import DeviceConfig
+    from edge.device.config import DeviceConfig
     from edge.journal.reader import JournalReader
 
 

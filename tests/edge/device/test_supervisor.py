@@ -15,10 +15,10 @@ import pytest
 from devices.driver import DeviceError, Origin, Reading, Recorded, Refused
 from devices.jsonl.driver import Jsonl, JsonlSettings
 from devices.sim.pty import PseudoTerminal
-from edge import supervisor
-from edge.device_config import CommonSettings
+from edge.device import supervisor
+from edge.device.config import CommonSettings
+from edge.device.supervisor import SupervisedDevice, supervise
 from edge.log import _JsonFormatter
-from edge.supervisor import SupervisedDevice, supervise
 from tests.edge.drivers import FOREVER, AnsweringDriver, ScriptedDriver
 from tests.edge.recording import Gate, recorded, recording, tap
 from tests.support.waiting import until

@@ -13,10 +13,10 @@ from nacl.public import PrivateKey
 from devices.driver import DeviceError
 from devices.registry import load_driver
 from edge.config import AuthorityConfig
-from edge.device_config import read_device
-from edge.drivers import make_driver
+from edge.device.config import read_device
+from edge.device.drivers import make_driver
+from edge.device.supervisor import CLOSE_MAX_S, OPEN_MAX_S
 from edge.recorder import refusal
-from edge.supervisor import CLOSE_MAX_S, OPEN_MAX_S
 from ledger_sync.proof.settings import Problems, SettingsError
 
 if TYPE_CHECKING:

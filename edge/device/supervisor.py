@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from devices.driver import Answering, DeviceError, Driver, PassingOver, Reading, Refused
-from edge.recording_policy import RecordingPolicy
+from edge.device.recording_policy import RecordingPolicy
 from ledger_sync.proof.errors import SchemaError
 from ledger_sync.proof.event_types import HEALTH
 from ledger_sync.proof.fields import tellable
@@ -25,7 +25,7 @@ from ledger_sync.proof.fields import tellable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edge.device_config import CommonSettings
+    from edge.device.config import CommonSettings
     from edge.recorder import OnOutcome, Outcome, Recorder
 
 log = logging.getLogger("wayside.supervisor")

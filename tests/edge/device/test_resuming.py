@@ -11,7 +11,7 @@ import pytest
 
 from devices.sim.contact.gpio_chip import SimulatedChip
 from edge.config import load_gateway_config
-from edge.drivers import resume
+from edge.device.drivers import resume
 from edge.gateway import run_gateway
 from edge.journal.errors import JournalCorruptError
 from edge.journal.files import current_journal

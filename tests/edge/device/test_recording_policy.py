@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devices.driver import Origin, Reading
-from edge import recording_policy
-from edge.device_config import CommonSettings
-from edge.recording_policy import RecordingPolicy
+from edge.device import recording_policy
+from edge.device.config import CommonSettings
+from edge.device.recording_policy import RecordingPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge import meter_clock
-from edge.meter_clock import MeterClockWatch, parse_meter_time
+from edge.device import meter_clock
+from edge.device.meter_clock import MeterClockWatch, parse_meter_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from nacl.public import PrivateKey, SealedBox
 
-from edge import drivers
 from edge.config import AuthorityConfig
-from edge.device_config import CommonSettings, DeviceConfig
-from edge.drivers import make_driver
+from edge.device import drivers
+from edge.device.config import CommonSettings, DeviceConfig
+from edge.device.drivers import make_driver
 from tests.edge.drivers import NoSettings, ScriptedDriver
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from devices.driver import Seal
 
-FIRST, SECOND = PrivateKey.generate(), PrivateKey.generate()
+TRANSIT, UTILITY = PrivateKey.generate(), PrivateKey.generate()
 
 
 class SealingDriver(ScriptedDriver):
@@ -40,13 +40,13 @@ def authority(role: str, key: PrivateKey) -> AuthorityConfig:
 def test_a_driver_that_seals_has_the_seal_of_the_authority_of_its_role(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drivers, "load_driver", {"gate": SealingDriver}.get)
     device = DeviceConfig(CommonSettings("gate-1", "gate"), NoSettings())
-    authorities = [authority("utility", SECOND), authority("transit", FIRST)]
+    authorities = [authority("utility", UTILITY), authority("transit", TRANSIT)]
     driver = make_driver(device, authorities)
     assert isinstance(driver, SealingDriver)
     assert driver.made_with == ("gate-1", NoSettings())
     assert driver.opened == 0
     (seal,) = driver.seals
-    assert SealedBox(FIRST).decrypt(base64.b64decode(seal(b"card"))) == b"card"
+    assert SealedBox(TRANSIT).decrypt(base64.b64decode(seal(b"card"))) == b"card"
 
 
 def test_a_driver_that_does_not_seal_needs_no_authority(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge import register_watch
-from edge.register_watch import RegisterWatch
+from edge.device import register_watch
+from edge.device.register_watch import RegisterWatch
 
 
 def look(

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from devices.driver import Origin, Reading
 from devices.meter.registers import RegisterFilter
-from edge.meter_clock import MeterClockWatch
-from edge.register_watch import RegisterWatch
+from edge.device.meter_clock import MeterClockWatch
+from edge.device.register_watch import RegisterWatch
 from ledger_sync.proof.errors import SchemaError
 from ledger_sync.proof.event_types import event_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from edge.device_config import CommonSettings
+    from edge.device.config import CommonSettings
 
 MEASURED_EVERY_S = 900.0
 KEYS_MAX = 4096

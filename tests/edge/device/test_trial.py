@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from devices.driver import DeviceError, Origin, Reading
-from edge import device_trial
-from edge.device_trial import Ending, trial_driver, try_device
+from edge.device import trial
+from edge.device.trial import Ending, trial_driver, try_device
 from ledger_sync.proof.settings import SettingsError
 from tests.edge.drivers import FOREVER, AnsweringDriver, ScriptedDriver
 from tests.edge.recording import tap
@@ -62,10 +62,10 @@ async def test_it_ends_when_its_time_is_over_or_it_is_stopped() -> None:
     ending, told = await tried(ScriptedDriver([tap(), FOREVER]), seconds=0.05)
     assert (ending, len(told.readings)) == (Ending.TIME_OVER, 1)
     stop, told = asyncio.Event(), Told()
-    trial = asyncio.create_task(try_device(ScriptedDriver([tap(), FOREVER]), told, stop))
+    trying = asyncio.create_task(try_device(ScriptedDriver([tap(), FOREVER]), told, stop))
     await until(lambda: told.readings)
     stop.set()
-    assert await trial is Ending.STOPPED
+    assert await trying is Ending.STOPPED
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ async def test_a_device_that_fails_is_told_and_not_opened_again(script: list[obj
 
 
 async def test_an_open_that_hangs_has_a_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device_trial, "OPEN_MAX_S", 0.05)
+    monkeypatch.setattr(trial, "OPEN_MAX_S", 0.05)
 
     class Hanging(ScriptedDriver):
         async def open(self) -> None:
@@ -123,7 +123,7 @@ async def test_a_defect_of_the_driver_is_its_makers_to_see() -> None:
 
 
 async def test_a_driver_that_does_not_close_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device_trial, "CLOSE_MAX_S", 0.05)
+    monkeypatch.setattr(trial, "CLOSE_MAX_S", 0.05)
     driver = ScriptedDriver([tap()])
     driver.closes_for_ever = True
     begin = time.monotonic()
@@ -154,7 +154,7 @@ def test_settings_are_toml_values_and_bare_words_are_text(tmp_path: Path, monkey
     ],
 )
 def test_what_is_no_toml_value_is_text(text: str, value: object) -> None:
-    assert device_trial._toml_value(text) == value
+    assert trial._toml_value(text) == value
 
 
 def test_all_mistakes_are_told_at_once() -> None:
