@@ -174,4 +174,7 @@ class Resuming(Protocol):
     """The type of event that it goes on from."""
 
     def resume(self, last: Mapping[str, Any]) -> None:
-        """Called once, before the first `open`, with the data of the device's newest such event, if there is one."""
+        """Called before the first `open` with the data of the device's newest such event, if there is one.
+
+        Once, if it raises nothing: a driver that cannot go on is not opened, and called again.
+        """

@@ -23,7 +23,7 @@ from broker.status import GatewayState, health_publication, status_publication
 from broker.topics import RECEIPT, batch_filter, parse_batch_topic
 from edge.anchor_store import JournalAnchorStore
 from edge.clock import Clock
-from edge.device.drivers import make_driver, resume
+from edge.device.drivers import last_recorded, make_driver
 from edge.device.supervisor import SupervisedDevice, supervise
 from edge.error_groups import leaves
 from edge.health import HealthSources
@@ -184,7 +184,7 @@ class _Gateway:
         parts.recorder.start()
         try:
             for device in parts.devices:
-                resume(device.driver, device.id, self._readers.health)
+                device.last_recorded = last_recorded(device.driver, device.id, self._readers.health)
             async with asyncio.TaskGroup() as tasks:
                 sources = [tasks.create_task(self._sources(), name="sources")]
                 uplink = [

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 from typing import TYPE_CHECKING, Any
 
-from edge.cli.exits import DONE, FAILS, IntermixedParser, add_noun, add_verb, print_json, print_line
+from edge.cli.exits import DONE, FAILS, IntermixedParser, add_noun, add_verb, print_json, print_line, seconds
 from ledger_sync.proof.report import data_to_json, printable, utc_us_text
 
 if TYPE_CHECKING:
@@ -58,23 +57,13 @@ def add_verbs(verbs: Any) -> None:
     trial.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="its keys; a TOML value, or text")
     trial.add_argument("--port", metavar="P", help="short for port=P")
     trial.add_argument("--count", type=_count, metavar="N", help="end after N readings")
-    trial.add_argument("--seconds", type=_seconds, metavar="S", help="end after S seconds; else at Ctrl-C")
+    trial.add_argument("--seconds", type=seconds, metavar="S", help="end after S seconds; else at Ctrl-C")
 
 
 def _count(text: str) -> int:
     if not text.isdecimal() or len(text) > 9 or int(text) < 1:  # noqa: PLR2004 - digits, enough for anyone
         raise argparse.ArgumentTypeError(f"{text!r} is no number of readings; give 1 or more")
     return int(text)
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds <= 1e9:  # noqa: PLR2004 - as long as anyone waits
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
-    return seconds
 
 
 def _list(options: argparse.Namespace) -> int:

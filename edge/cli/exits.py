@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,17 @@ class IntermixedParser(argparse.ArgumentParser):
             return self.parse_known_intermixed_args(args, namespace)
         finally:
             self._is_inside = False
+
+
+def seconds(text: str) -> float:
+    """The value of an option that is a time in seconds, above 0. Raises ArgumentTypeError."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value <= 1e9:  # noqa: PLR2004 - as long as anyone waits
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds; give more than 0")
+    return value
 
 
 def add_noun(verbs: Any, name: str, *, summary: str, example: str, parser_class: type = argparse.ArgumentParser) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge.cli.exits import DONE, FAILS, CannotTryError, add_noun, add_verb, print_json, print_line
+from edge.cli.exits import DONE, FAILS, CannotTryError, add_noun, add_verb, print_json, print_line, seconds
 from edge.cli.progress import ProgressLine
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def add_verbs(verbs: Any) -> None:
     run.add_argument("--folder", type=Path, required=True, metavar="DIR", help="where ports, truth and logs lie")
     run.add_argument("--gateway", action="store_true", help="run a gateway and a ledger with it")
     run.add_argument("--broker", metavar="URL", help="the MQTT broker; the embedded one if none is named")
-    run.add_argument("--seconds", type=float, metavar="S", help="how long; the scenario says if this does not")
+    run.add_argument("--seconds", type=seconds, metavar="S", help="how long; the scenario says if this does not")
     check = add_verb(
         sim,
         "check",

@@ -133,7 +133,7 @@ def check_sealing(devices: Iterable[tuple[int, DeviceConfig]], roles: set[str], 
         role = getattr(load_driver(device.driver), "seals_to", None)  # of devices.driver.Sealing
         if role is not None and role not in roles:
             mend = f'name an [[authority]] with role = "{role}"; `wayside authority init` makes its key'
-            problems.add(f"device[{index}]", f"{device.driver!r} reads what only that authority may open: {mend}")
+            problems.add(f"device[{index}]", f"{device.driver!r} reads what only an authority may open: {mend}")
 
 
 def _driver(name: str, problems: Problems, place: str) -> type[Driver] | None:
@@ -168,7 +168,7 @@ def _check_ports(devices: Iterable[tuple[int, DeviceConfig]], problems: Problems
         if others and (address == "" or device.driver not in others.values()):
             problems.add(f"device[{index}].port", f"is {port!r}, another device's port too; a port has one reader")
         elif address in others:
-            problems.add(f"device[{index}]", f"is at {address} of {port}, where another device is")
+            problems.add(f"device[{index}]", f"is at {address} of {port}, where another device is; correct one")
         others[address] = device.driver
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from devices.driver import Resuming, Sealing
 from devices.registry import load_driver
@@ -10,7 +10,7 @@ from edge.journal.newest import newest_event
 from edge.sealing import seal_to
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from devices.driver import Driver
     from edge.config import AuthorityConfig
@@ -30,9 +30,7 @@ def make_driver(device: DeviceConfig, authorities: Iterable[AuthorityConfig]) ->
     return driver
 
 
-def resume(driver: Driver, device: str, journal: JournalReader) -> None:
-    """Let a driver that can do so go on from what the journal has of its device. Raises JournalError."""
-    if isinstance(driver, Resuming):
-        last = newest_event(journal, device, driver.resumes)
-        if last is not None:
-            driver.resume(last.data)
+def last_recorded(driver: Driver, device: str, journal: JournalReader) -> Mapping[str, Any] | None:
+    """The data from which a driver that can do so goes on; None where there is none. Raises JournalError."""
+    last = newest_event(journal, device, driver.resumes) if isinstance(driver, Resuming) else None
+    return None if last is None else last.data

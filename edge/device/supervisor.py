@@ -14,16 +14,16 @@ import random
 import time
 import traceback
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from devices.driver import Answering, DeviceError, Driver, PassingOver, Reading, Refused
+from devices.driver import Answering, DeviceError, Driver, PassingOver, Reading, Refused, Resuming
 from edge.device.recording_policy import RecordingPolicy
 from ledger_sync.proof.errors import SchemaError
 from ledger_sync.proof.event_types import HEALTH
 from ledger_sync.proof.fields import tellable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from edge.device.config import CommonSettings
     from edge.recorder import OnOutcome, Outcome, Recorder
@@ -53,6 +53,8 @@ class _Answer(NamedTuple):
 class SupervisedDevice:
     """A device's driver and how it fares; read by health. Times are UTC seconds.
 
+    `last_recorded`: the data from which a driver that can do so (`Resuming`) goes on, until it has.
+
     It is online from its first reading on, or when its wire has held for 5 s. If it is lost sooner than that after it
     came online, the next time only the latter counts: a wire that flaps is told once.
     """
@@ -60,6 +62,7 @@ class SupervisedDevice:
     settings: CommonSettings
     driver: Driver
     gateway: str
+    last_recorded: Mapping[str, Any] | None = None
     online: bool | None = None
     last_reading_at: float | None = None
     refused: int = 0
@@ -115,6 +118,7 @@ class SupervisedDevice:
         held = None
         try:
             async with asyncio.timeout(OPEN_MAX_S) as deadline:
+                self._resume()
                 await self.driver.open()
             self._opened_at = time.monotonic()
             held = asyncio.create_task(self._tell_when_held(recorder), name=f"held {self.id}")
@@ -122,20 +126,33 @@ class SupervisedDevice:
                 await self._take(recorder, reading)
         except DeviceError as error:
             return str(error)
+        except asyncio.CancelledError as error:
+            if _is_cancelled():
+                raise
+            return self._defect(error)
         except Exception as error:  # noqa: BLE001 - the supervisor's task: a driver's defect is told and tried again
             if isinstance(error, TimeoutError) and deadline.expired():
                 return f"driver {self.driver_name} did not open its device within {OPEN_MAX_S:g} s; check the device"
-            # A defect of one driver, perhaps a third party's, must not end the others. Its traceback is for its maker.
-            reason = f"driver {self.driver_name} failed ({type(error).__name__}); see the log"
-            if reason != self.reason:
-                self._log_defect("driver failed; it is opened again", error)
-            return reason
+            return self._defect(error)
         finally:
             if held is not None:
                 held.cancel()
                 await asyncio.wait([held])
             await self._close()
         return "the driver ended by itself"
+
+    def _resume(self) -> None:
+        if self.last_recorded is not None and isinstance(self.driver, Resuming):
+            self.driver.resume(self.last_recorded)
+            # Not before: a driver that cannot go on stays unopened, as from the beginning its total would fall.
+            self.last_recorded = None
+
+    def _defect(self, error: BaseException) -> str:
+        """Tell the maker of a driver, perhaps a third party, what its defect was; returns what an operator is told."""
+        reason = f"driver {self.driver_name} failed ({type(error).__name__}); see the log"
+        if reason != self.reason:
+            self._log_defect("driver failed; it is opened again", error)
+        return reason
 
     async def _tell_when_held(self, recorder: Recorder) -> None:
         await asyncio.sleep(HELD_S)
@@ -148,6 +165,10 @@ class SupervisedDevice:
                 await self.driver.close()
         except TimeoutError:
             log.error("driver does not close", extra=facts)  # noqa: TRY400 - its traceback would be ours
+        except asyncio.CancelledError as error:
+            if _is_cancelled():
+                raise
+            self._log_defect("driver failed to close", error)
         except Exception as error:  # noqa: BLE001 - as above
             self._log_defect("driver failed to close", error)
 
@@ -198,6 +219,10 @@ class SupervisedDevice:
                     await driver.answer(reading, outcome)
                 elif isinstance(driver, PassingOver):
                     await driver.pass_over(reading)
+            except asyncio.CancelledError as error:
+                if _is_cancelled():
+                    raise
+                self._log_defect("driver failed to answer", error)
             except Exception as error:  # noqa: BLE001 - as above
                 self._log_defect("driver failed to answer", error)
             self._unanswered.release()
@@ -209,7 +234,7 @@ class SupervisedDevice:
             facts = {"device": self.id, "type": tellable(reading.type), "why": refused.why}
             log.warning("a reading was refused; further ones are counted in health", extra=facts)
 
-    def _log_defect(self, message: str, error: Exception) -> None:
+    def _log_defect(self, message: str, error: BaseException) -> None:
         """Where a driver failed, without the error's own words: they may quote the wire, and so a card's number."""
         trace = "".join(traceback.format_tb(error.__traceback__))
         facts = {"device": self.id, "driver": self.driver_name, "error": type(error).__name__, "trace": trace}
@@ -239,6 +264,16 @@ class SupervisedDevice:
                 # A driver of a third party, whose counters are none: its device is read all the same.
                 log.error("device.health cannot be recorded", extra={"device": self.id, "why": str(error)})  # noqa: TRY400
             self.online = online
+
+
+def _is_cancelled() -> bool:
+    """Whether this task is to end.
+
+    Else a CancelledError is a defect: a driver awaited a task that it had cancelled itself. It would end the task of
+    its device without a word.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def supervise(devices: Sequence[SupervisedDevice], recorder: Recorder) -> None:

@@ -36,7 +36,7 @@ class Said:
 def read_truth(path: Path) -> dict[str, list[Said]]:
     """What each device said. Raises HarnessError for a file that is no truth, with the line; OSError."""
     said: dict[str, list[Said]] = {}
-    with path.open(encoding="utf-8") as file:
+    with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             try:
                 _take(json.loads(line), said)

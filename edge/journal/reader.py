@@ -214,6 +214,12 @@ class JournalReader:
         last: int = next(self._rows("SELECT coalesce(max(sequence), 0) FROM event", (int,)))[0]
         return last
 
+    def newest_between(self, first: int, last: int) -> Iterator[tuple[str, str, int]]:
+        """(device, type, sequence) of the newest event of each device and type among those of these sequences."""
+        query = """SELECT device, type, max(sequence) FROM event
+            WHERE sequence >= ? AND sequence <= ? GROUP BY device, type"""
+        yield from self._rows(query, (str, str, int), first, last)
+
     def newest_of(self, device: str, event_type: str) -> EventRow | None:
         """The newest event of a device and type. A `counter.total` is found by its index, any other by reading back."""
         known = EVENT_TYPES.get(event_type)

@@ -45,6 +45,8 @@ ALL_VERBS = [
     ["ledger", "status"],
     ["authority", "init"],
     ["broker", "run"],
+    ["sim", "run"],
+    ["sim", "check"],
 ]
 
 

@@ -181,3 +181,9 @@ def test_a_day_of_the_devices_that_push_is_recorded_whole(tmp_path: Path) -> Non
     shown = verdicts(place)
     assert shown.keys() == set(PUSHING)
     assert all(one["recorded"] >= 50 for one in shown.values()), shown
+
+
+def test_a_time_that_is_none_is_refused(tmp_path: Path) -> None:
+    for wrong in ("-2", "0", "nan"):
+        refused = wayside("sim", "run", "street", "--folder", tmp_path / "place", "--seconds", wrong, code=2)
+        assert "is no number of seconds" in refused.stderr

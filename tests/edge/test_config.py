@@ -232,6 +232,31 @@ def test_a_second_authority_of_a_role_is_refused_as_nothing_would_be_sealed_to_i
     assert problem.startswith("authority[2].role: is 'transit', another authority's role too; one opens")
 
 
+def test_a_reader_of_cards_needs_an_authority_that_may_open_them(file: Path) -> None:
+    reader = '[[device]]\nid = "gate-1"\ndriver = "pn532"\nport = "gate"\ndirection = "in"\n'
+    (problem,) = problems(file, LEAST + reader)
+    assert problem.startswith("device[0]: 'pn532' reads what only an authority may open: name an [[authority]] with")
+    assert 'role = "transit"' in problem
+    (problem,) = problems(
+        file, f'{LEAST}{reader}[[authority]]\nid = "u"\nrole = "utility"\npublic_key = "{SEALING_KEY}"'
+    )
+    assert 'role = "transit"' in problem
+
+
+def test_a_port_has_several_devices_of_one_driver_at_addresses_of_their_own(file: Path) -> None:
+    lines = [
+        f'[[device]]\nid = "in-{n}"\ndriver = "digital-input"\nport = "chip"\nline = {n}\ncontact = "c"\n'
+        for n in (1, 2)
+    ]
+    file.write_text(LEAST + "".join(lines))
+    assert [device.id for device in load_gateway_config(file).devices] == ["in-1", "in-2"]
+    (problem,) = problems(file, LEAST + lines[0] + lines[0].replace("in-1", "in-2"))
+    assert problem.startswith("device[1]: is at line 1 of ")
+    other = DEVICE.replace("tcp://127.0.0.1:4001", "chip")
+    (problem,) = problems(file, LEAST + lines[0] + other)
+    assert problem.startswith("device[1].port: is ")
+
+
 def test_one_port_under_two_spellings_is_one_port(file: Path) -> None:
     devices = DEVICE.replace("tcp://127.0.0.1:4001", "gate")
     other = devices.replace("gate-1", "gate-2").replace('"gate"', '"./gate"')

@@ -11,7 +11,10 @@ import pytest
 
 from devices.sim.contact.gpio_chip import SimulatedChip
 from edge.config import load_gateway_config
-from edge.device.drivers import resume
+from edge.device import supervisor
+from edge.device.config import CommonSettings
+from edge.device.drivers import last_recorded
+from edge.device.supervisor import SupervisedDevice, supervise
 from edge.gateway import run_gateway
 from edge.journal.errors import JournalCorruptError
 from edge.journal.files import current_journal
@@ -20,13 +23,15 @@ from edge.journal.reader import JournalReader
 from edge.journal.writer import NewEvent
 from ledger_sync.proof.event import encode_data, parse_event
 from ledger_sync.proof.event_types import event_type
-from tests.edge.drivers import ScriptedDriver
+from tests.edge.drivers import FOREVER, ScriptedDriver
 from tests.edge.journals import SEAL, STAMP, alter, new_event, open_journal
+from tests.edge.recording import recorded, recording
 from tests.support.brokers import free_port
 from tests.support.city_files import make_city
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from devices.driver import Driver
@@ -34,16 +39,19 @@ if TYPE_CHECKING:
 
 
 class Counting(ScriptedDriver):
-    """Keeps what it goes on from."""
+    """Keeps what it goes on from, and how often it was opened before; fails the first time, if it is told to."""
 
     resumes: ClassVar[str] = "counter.total"
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.last: list[Any] = []
+    def __init__(self, *scripts: Sequence[object], fails_once: bool = False) -> None:
+        super().__init__(*scripts)
+        self.last: list[tuple[Any, int]] = []
+        self.fails_once = fails_once
 
     def resume(self, last: Any) -> None:
-        self.last.append(dict(last))
+        self.last.append((last, self.opened))
+        if self.fails_once and len(self.last) == 1:
+            raise KeyError("pulses")
 
 
 def total(device: str, pulses: int) -> NewEvent:
@@ -60,23 +68,19 @@ def journal(tmp_path: Path) -> Path:
         return journal.path
 
 
-def resumed(path: Path, device: str, driver: Driver) -> None:
+def found(path: Path, device: str, driver: Driver) -> Any:
     with JournalReader(path) as reader:
-        resume(driver, device, reader)
+        return last_recorded(driver, device, reader)
 
 
 @pytest.mark.parametrize(("device", "pulses"), [("a", 3), ("b", 7)])
 def test_it_goes_on_from_the_newest_event_of_its_own_device_and_type(journal: Path, device: str, pulses: int) -> None:
-    driver = Counting()
-    resumed(journal, device, driver)
-    assert driver.last == [{"counter": "S0", "pulses": pulses}]
+    assert found(journal, device, Counting([])) == {"counter": "S0", "pulses": pulses}
 
 
 def test_where_nothing_is_recorded_or_the_driver_cannot_go_on_nothing_happens(journal: Path) -> None:
-    driver = Counting()
-    resumed(journal, "c", driver)
-    assert driver.last == []
-    resumed(journal, "a", ScriptedDriver())
+    assert found(journal, "c", Counting([])) is None
+    assert found(journal, "a", ScriptedDriver()) is None
 
 
 def test_a_type_that_there_is_not_is_found_nowhere(journal: Path) -> None:
@@ -99,7 +103,25 @@ def test_a_newest_total_is_found_without_reading_the_journal(journal: Path) -> N
 def test_a_total_that_is_damaged_is_told_as_corruption(journal: Path) -> None:
     alter(journal, "UPDATE event SET statement = x'00' WHERE sequence = 7")
     with pytest.raises(JournalCorruptError, match="event 7"):
-        resumed(journal, "a", Counting())
+        found(journal, "a", Counting([]))
+
+
+@pytest.mark.parametrize("fails_once", [False, True])
+async def test_it_goes_on_once_before_its_first_opening_and_is_not_opened_until_it_could(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, fails_once: bool
+) -> None:
+    monkeypatch.setattr(supervisor, "BACKOFF_FIRST_S", 0.001)
+    driver = Counting([], [FOREVER], fails_once=fails_once)
+    last = {"counter": "S0", "pulses": 7}
+    device = SupervisedDevice(CommonSettings("a", "scripted"), driver, "gw-1", last)
+    async with recording(tmp_path) as recorder:
+        supervising = asyncio.create_task(supervise([device], recorder))
+        await until(lambda: driver.opened == 2)
+        supervising.cancel()
+        await asyncio.wait([supervising])
+    assert driver.last == [(last, 0)] * (1 + fails_once)
+    reason = recorded(tmp_path)[0].data["reason"]
+    assert reason == ("driver scripted failed (KeyError); see the log" if fails_once else "the driver ended by itself")
 
 
 def totals(config: GatewayConfig) -> list[int]:

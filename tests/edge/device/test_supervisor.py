@@ -131,6 +131,43 @@ async def test_a_defect_is_logged_with_its_place_and_without_its_words(
     assert "4242" not in "".join(map(_JsonFormatter().format, caplog.records))
 
 
+async def awaiting_what_it_cancelled() -> None:
+    """A common mistake of drivers."""
+    task = asyncio.create_task(asyncio.sleep(3600))
+    task.cancel()
+    await task
+
+
+async def test_a_driver_that_awaits_what_it_cancelled_is_opened_again_and_not_lost(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Careless(AnsweringDriver):
+        async def open(self) -> None:
+            await super().open()
+            if self.opened == 1:
+                await awaiting_what_it_cancelled()
+
+        async def readings(self) -> AsyncIterator[Reading]:
+            async for reading in super().readings():
+                yield reading
+            await awaiting_what_it_cancelled()
+
+        async def close(self) -> None:
+            await super().close()
+            await awaiting_what_it_cancelled()
+
+        async def answer(self, reading: Reading, outcome: Recorded | Refused) -> None:
+            await super().answer(reading, outcome)
+            await awaiting_what_it_cancelled()
+
+    driver = Careless([], [tap("1"), tap("2")], [tap("3"), FOREVER])
+    async with recording(tmp_path) as recorder, supervised(recorder, device(driver)):
+        await until(lambda: [name for name, _ in driver.answers] == ["1", "2", "3"])
+    defects = {record.message for record in caplog.records if record.levelno == logging.ERROR}
+    assert defects == {"driver failed; it is opened again", "driver failed to close", "driver failed to answer"}
+    assert health(tmp_path)[0]["reason"] == "driver scripted failed (CancelledError); see the log"
+
+
 async def test_one_devices_faults_are_not_anothers(tmp_path: Path) -> None:
     broken = AnsweringDriver([tap("1"), tap("2"), ValueError("a defect")])
     broken.close_error = RuntimeError("cannot even close")
@@ -314,7 +351,7 @@ async def test_what_is_not_worth_recording_is_counted_and_what_a_register_did_is
 async def test_a_refused_reading_does_not_stand_for_the_sound_ones_of_its_quarter(tmp_path: Path) -> None:
     sound = meter_reading("1.0")
     registers = sound.data["registers"] * 16
-    wide = sound._replace(data=sound.data | {"registers": registers})
+    wide = sound._replace(data={**sound.data, "registers": registers})
     the_device = device(ScriptedDriver([wide, wide, wide, FOREVER]))
     async with recording(tmp_path) as recorder, supervised(recorder, the_device):
         await until(lambda: the_device.refused + the_device.policy.thinned == 3)

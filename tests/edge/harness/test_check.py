@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from edge.device.config import CommonSettings
 from edge.harness.check import Recorded, check
-from edge.harness.truth import Said
+from edge.harness.errors import HarnessError
+from edge.harness.truth import Said, read_truth
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 BEGIN = 1_000_000.0
 
@@ -232,3 +236,10 @@ def test_a_clock_jump_is_right_only_where_the_meters_clock_did_jump(before: str,
     found = {"meter_id": "m", "status": "clock_jump", "meter_time_before": before, "meter_time": after}
     journal.add("meter-1", "meter.status", 11, found).add("gw-1", "gateway.stop", 30)
     assert (problems(truth, journal, EVERY) == []) is is_true
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"{}", b"[]", b"nonsense", b" "])
+def test_a_file_that_is_no_truth_is_told_with_its_line(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "truth.jsonl").write_bytes(content)
+    with pytest.raises(HarnessError, match="line 1: is no line of a truth file"):
+        read_truth(tmp_path / "truth.jsonl")
