@@ -61,11 +61,11 @@ class Package:
         self._stop = threading.Event()
 
     async def open(self) -> None:
-        """Look at the directory. Raises DeviceError."""
+        """See that the directory is there, and not too full; looks into no package. Raises DeviceError."""
         await self.close()
         # What was told before is told again, and the recorder knows it: the directory may lie on another disk now.
         self._stop, self._folder = threading.Event(), self._unseen()
-        await asyncio.to_thread(self._folder.find_whole, time.monotonic())
+        await asyncio.to_thread(self._folder.check)
 
     async def readings(self) -> AsyncIterator[Reading]:
         """The packages in the order in which they were finished. Raises DeviceError when the directory is gone."""

@@ -67,6 +67,14 @@ class PackageFolder:
         self._packages: dict[str, _Package] = {}
         self._turn = 0
 
+    def check(self) -> None:
+        """Raises DeviceError when the folder cannot be read, or holds too many packages. Looks into none."""
+        try:
+            with opened(self._folder) as folder:
+                self._list(folder)
+        except OSError as error:
+            raise self.lost(error) from error
+
     def find_whole(self, now_s: float) -> list[Whole]:
         """The packages that are whole and not told in that shape, in the order in which they were finished.
 

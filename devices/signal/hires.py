@@ -198,8 +198,8 @@ class Hires:
         try:
             password = read_secret("password_file", path, _PASSWORD_BYTES_MAX).decode("utf-8")
         except UnicodeDecodeError:
-            password = "\n"
-        if not password.isprintable():
+            password = ""
+        if not password or not password.isprintable():
             # Not from the decoder's error, which holds the password.
             raise DeviceError(f"password_file {path}: is no line of UTF-8 text; write the password anew")
         return Account(self._settings.user, password)

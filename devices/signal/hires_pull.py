@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ftplib
 import http.client
+import socket
+import threading
 import time
 from base64 import b64encode
 from dataclasses import dataclass
@@ -11,13 +14,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
-    import threading
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 # The supervisor waits 30 s for an opening, and the first pull is one.
 PULL_DEADLINE_S = 20.0
 PULL_BYTES_MAX = 64 * 1024 * 1024
 _SOCKET_DEADLINE_S = 3.0
+_LOOK_EVERY_S = 0.2
 _CHUNK_BYTES = 16 * 1024
 _SCHEMES = ("http", "https", "ftp")
 _OK = 200
@@ -60,10 +63,14 @@ def pull(url: str, account: Account, take: Callable[[bytes], None], stop: thread
         else:
             _pull_http(url, account, limited)
     except (OSError, EOFError, ftplib.Error, http.client.HTTPException) as error:
+        limited.check()
         raise PullError(f"it cannot be fetched ({_brief(error)})") from error
+    limited.check()
 
 
 class _Limited:
+    """Takes the log as long as there is time for it, and somebody who wants it."""
+
     def __init__(self, take: Callable[[bytes], None], stop: threading.Event) -> None:
         self._take = take
         self._stop = stop
@@ -74,14 +81,43 @@ class _Limited:
         self._left -= len(data)
         if self._left < 0:
             raise PullError(f"it is longer than {PULL_BYTES_MAX} bytes")
+        self.check()
+        self._take(data)
+
+    def check(self) -> None:
+        """Raises PullError when it is to be given up."""
         if self._stop.is_set():
             raise PullError("it is not wanted any more")
         if time.monotonic() > self._until:
             raise PullError(f"it is not complete within {PULL_DEADLINE_S:g} s")
-        self._take(data)
+
+    @contextlib.contextmanager
+    def cutting(self, connection: Callable[[], socket.socket | None]) -> Iterator[None]:
+        """Cut the connection when it is to be given up.
+
+        Heads and replies are read by the libraries, and a byte each second keeps them reading for ever.
+        """
+        done = threading.Event()
+
+        def watch() -> None:
+            while not done.wait(_LOOK_EVERY_S):
+                if self._stop.is_set() or time.monotonic() > self._until:
+                    found = connection()
+                    if found is not None:
+                        with contextlib.suppress(OSError):  # it has ended by itself
+                            # Not TLS's own way, which would wait for the other side.
+                            socket.socket.shutdown(found, socket.SHUT_RDWR)
+
+        watching = threading.Thread(target=watch, daemon=True)
+        watching.start()
+        try:
+            yield
+        finally:
+            done.set()
+            watching.join()
 
 
-def _pull_http(url: str, account: Account, take: Callable[[bytes], None]) -> None:
+def _pull_http(url: str, account: Account, take: _Limited) -> None:
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     headers = {"Accept": "text/csv, text/plain, */*", "Connection": "close"}
@@ -90,26 +126,31 @@ def _pull_http(url: str, account: Account, take: Callable[[bytes], None]) -> Non
         headers["Authorization"] = f"Basic {credentials}"
     connection = kind(parts.hostname or "", parts.port, timeout=_SOCKET_DEADLINE_S)
     try:
-        connection.request("GET", parts.path + (f"?{parts.query}" if parts.query else ""), headers=headers)
-        response = connection.getresponse()
-        if response.status != _OK:
-            raise PullError(f"the controller answered {response.status}")
-        # read1, not read: a slow sender is measured against the deadline at each piece.
-        while data := response.read1(_CHUNK_BYTES):
-            take(data)
-        if response.length:
-            raise PullError(f"it was cut off {response.length} bytes before its end")
+        connection.connect()
+        opened = connection.sock  # the connection forgets it as soon as it has the answer's head
+        with take.cutting(lambda: opened):
+            connection.request("GET", parts.path + (f"?{parts.query}" if parts.query else ""), headers=headers)
+            response = connection.getresponse()
+            if response.status != _OK:
+                raise PullError(f"the controller answered {response.status}")
+            # read1, not read: a slow sender is measured against the deadline at each piece.
+            while data := response.read1(_CHUNK_BYTES):
+                take(data)
+            take.check()
+            if response.length:
+                raise PullError(f"it was cut off {response.length} bytes before its end")
     finally:
         connection.close()
 
 
-def _pull_ftp(url: str, account: Account, take: Callable[[bytes], None]) -> None:
+def _pull_ftp(url: str, account: Account, take: _Limited) -> None:
     parts = urlsplit(url)
     session = ftplib.FTP(timeout=_SOCKET_DEADLINE_S)  # noqa: S321 - controllers offer nothing safer; the page says so
     try:
-        session.connect(parts.hostname or "", parts.port or ftplib.FTP_PORT)
-        session.login(account.user, account.password)
-        session.retrbinary(f"RETR {unquote(parts.path).removeprefix('/')}", take, blocksize=_CHUNK_BYTES)
+        with take.cutting(lambda: session.sock):
+            session.connect(parts.hostname or "", parts.port or ftplib.FTP_PORT)
+            session.login(account.user, account.password)
+            session.retrbinary(f"RETR {unquote(parts.path).removeprefix('/')}", take, blocksize=_CHUNK_BYTES)
     finally:
         session.close()
 

@@ -7,8 +7,8 @@ where it has none, this driver is its supervisor.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from pathlib import Path  # noqa: TC003 - the settings reader resolves annotations at run time
+from typing import TYPE_CHECKING, ClassVar
 
 from devices.driver import WireCounters, WireRole
 from devices.signal.rsmp_observer import LABEL_CHARACTERS_MAX
@@ -18,7 +18,7 @@ from devices.signal.rsmp_relay_line import RelayLine
 from devices.signal.rsmp_session import SessionSettings
 from devices.signal.rsmp_supervisor_link import SupervisorLink
 from devices.wire.tcp_line import parse_tcp_url
-from ledger_sync.proof.settings import setting
+from ledger_sync.proof.settings import parse_file, setting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -34,19 +34,13 @@ def _check_url(url: str) -> str | None:
     return None
 
 
-def _parse_path(raw: Any) -> Path:
-    if not isinstance(raw, str) or not raw or "\0" in raw:
-        raise ValueError("must be a path")
-    return Path(raw)
-
-
 @dataclass(frozen=True)
 class RsmpSettings:
     """Keys of a `[[device]]` with `driver = "rsmp"`."""
 
     port: str = setting(doc="tcp://host:port where the site connects; tcp://0.0.0.0:12111", check=_check_url)
     supervisor: str | None = setting(None, doc="tcp://host:port of the supervisor that owns the site", check=_check_url)
-    relay_socket: Path | None = setting(None, doc="where the relay to that supervisor is found", parse=_parse_path)
+    relay_socket: Path | None = setting(None, doc="where the relay to that supervisor is found", parse=parse_file)
     relay_idle_s: float = setting(
         IDLE_S, doc="the relay ends after so long without gateway and site", minimum=1, maximum=86_400
     )

@@ -63,16 +63,11 @@ class Splice:
         self._site, self._supervisor, self._copies = site, supervisor, copies
 
     def run(self) -> None:
-        """Pass bytes until both directions have ended; closes both connections."""
-        for end in (self._site, self._supervisor):
-            for option in _SOCKET_OPTIONS:
-                end.setsockopt(*option)
+        """Pass bytes until both directions have ended."""
         back = threading.Thread(target=self._pump, args=(self._supervisor, self._site, Kind.SUPERVISOR), daemon=True)
         back.start()
         self._pump(self._site, self._supervisor, Kind.SITE)
         back.join()
-        self._site.close()
-        self._supervisor.close()
 
     def _pump(self, source: socket.socket, target: socket.socket, kind: Kind) -> None:
         splitter = MessageSplitter()
@@ -126,7 +121,6 @@ class Relay:
             except OSError:  # mostly the tick; a connection that broke before it was accepted is nothing to us
                 site = None
             if site is not None:
-                site.settimeout(None)
                 threading.Thread(target=self._serve_site, args=(site,), daemon=True).start()
             if site is not None or self._attaching.locked() or self._copies.connections:
                 idle_since = time.monotonic()
@@ -136,16 +130,24 @@ class Relay:
             site.close()
             return
         try:
-            supervisor = socket.create_connection(self._supervisor, CONNECT_DEADLINE_S)
+            self._splice(site)
         except OSError as error:
             self._copies.tell({"notice": "unreachable", "why": error.strerror or str(error)})
+        finally:
             site.close()
-        else:
-            supervisor.settimeout(None)
+            self._splices.release()
+
+    def _splice(self, site: socket.socket) -> None:
+        with socket.create_connection(self._supervisor, CONNECT_DEADLINE_S) as supervisor:
+            for end in (site, supervisor):
+                end.settimeout(None)
+                for option in _SOCKET_OPTIONS:
+                    end.setsockopt(*option)
             self._copies.connected()
-            Splice(site, supervisor, self._copies).run()
-            self._copies.disconnected()
-        self._splices.release()
+            try:
+                Splice(site, supervisor, self._copies).run()
+            finally:
+                self._copies.disconnected()
 
     def _serve_gateways(self) -> None:
         while True:

@@ -144,7 +144,7 @@ class SupervisorSession:
         site_ids = [one for row in message.rows("siteId") if isinstance(one := row.get("sId"), str) and one]
         common = [one for one in VERSIONS if one in offered]
         if not common:
-            names = ",".join(one for one in offered[:10] if isinstance(one, str))[:_REASON_CHARACTERS_MAX]
+            names = _quoted(",".join(one for one in offered[:10] if isinstance(one, str)))
             self._reject(message, f"RSMP versions [{names}] requested, but only [{','.join(VERSIONS)}] supported")
         if not site_ids:
             self._reject(message, "The Version message names no site id")
@@ -165,7 +165,7 @@ class SupervisorSession:
         if asked is None:
             self._observer.count_error("the site acknowledged a message that nobody sent")
         elif message.type == "MessageNotAck":
-            reason = "".join(one for one in message.text("rea") if one.isprintable())[:_REASON_CHARACTERS_MAX]
+            reason = _quoted(message.text("rea"))
             sentence = f"the site does not accept a {asked.type} ({reason or 'without a reason'})"
             if asked.type == "Watchdog":
                 self._observer.count_error(sentence)
@@ -201,3 +201,8 @@ class SupervisorSession:
     def _ask(self, request: Request, at_s: float) -> None:
         self._asked[request.id] = _Asked(request.type, at_s + self._settings.ack_timeout_s)
         self.outgoing.append(request.data)
+
+
+def _quoted(text: str) -> str:
+    """What a site says, fit for a log line."""
+    return "".join(one for one in text if one.isprintable())[:_REASON_CHARACTERS_MAX]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from devices.sim.faults import Faults
-from devices.sim.meter.pushing import each_interval
+from devices.sim.interval import each_interval
 from devices.sim.mqtt_publisher import Publisher
 
 if TYPE_CHECKING:

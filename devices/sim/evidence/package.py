@@ -8,7 +8,7 @@ import random
 import shutil
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from devices.sim.meter.pushing import each_interval
+from devices.sim.interval import each_interval
 
 if TYPE_CHECKING:
     from pathlib import Path

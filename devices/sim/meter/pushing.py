@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from typing import TYPE_CHECKING, Any, Protocol
 
 from devices.sim.faults import Faults
+from devices.sim.interval import each_interval
 from devices.sim.pty import PseudoTerminal
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
     from datetime import datetime
 
     from devices.sim.device import Placement, Truth
@@ -63,16 +62,3 @@ class PushingMeter:
             self._terminal.unplug()
             await asyncio.sleep(UNPLUGGED_S)
             self._terminal.replug()
-
-
-async def each_interval(interval_s: float, act: Callable[[], Awaitable[None]], *, seed: int) -> None:
-    """Call `act` every `interval_s` of our time, for ever; what comes late is not made up for.
-
-    The first time is anywhere within the interval, by `seed`: the devices of a place do not tick together.
-    """
-    loop = asyncio.get_running_loop()
-    due_s = loop.time() - random.Random(seed).random() * interval_s
-    while True:
-        due_s = max(due_s + interval_s, loop.time())
-        await asyncio.sleep(due_s - loop.time())
-        await act()

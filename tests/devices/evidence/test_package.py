@@ -280,6 +280,18 @@ async def test_a_missing_directory_is_a_device_error_that_names_it_also_later(fo
         await driver.open()
 
 
+async def test_opening_looks_into_no_package_as_that_may_take_minutes(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave(folder / PLATE, CASE)
+    looked: list[int] = []
+    monkeypatch.setattr(package_folder, "look", looked.append)
+    driver = make(folder)
+    await driver.open()
+    assert looked == []
+    await driver.close()
+
+
 async def test_more_packages_than_are_remembered_is_a_device_error_with_its_mend(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ from devices.contract.feeding import take
 from devices.contract.suite import assert_plain, open_files
 from devices.driver import DeviceError, Origin, Sealing, WireCounters, WireRole
 from devices.fare import pn532
+from devices.fare.pn532_target import EMPTY_POLLS
 from devices.sim.faults import FaultRates
 from tests.devices.fare.readers import TruthText, listening, pn532_driver, pn532_reader, running
 from tests.devices.fare.sealing import opened
@@ -60,10 +61,11 @@ async def test_a_card_is_one_tap_however_long_it_is_held_and_another_when_it_com
         await driver.open()
         async with listening(driver) as taps:
             reader.chip.card = UID
-            await asyncio.sleep(0.3)
+            await until(lambda: taps)
+            await asyncio.sleep(0.3)  # ten polls or so that must not tell it again
             assert len(taps) == 1
             reader.chip.card = None
-            await asyncio.sleep(0.2)
+            await until(lambda: driver._presence._empty_polls >= EMPTY_POLLS)
             reader.chip.card = UID
             await until(lambda: len(taps) == 2)
         await driver.close()

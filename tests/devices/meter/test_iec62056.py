@@ -18,6 +18,7 @@ from devices.meter.iec62056 import Iec62056, Iec62056Settings
 from devices.sim.device import Placement, Truth
 from devices.sim.faults import FaultRates
 from devices.sim.meter.iec62056 import Iec62056Meter
+from edge.device import supervisor
 from ledger_sync.proof.event_types import event_type
 from ledger_sync.proof.settings import Problems, read_settings
 from tests.support.waiting import until
@@ -147,6 +148,24 @@ async def test_a_meter_that_does_not_answer_is_a_device_error_after_three_readou
     assert driver.counters.errors == 3
     assert meter.heard == [b"/?!"] * 3
     await driver.close()
+
+
+def test_a_meter_that_stays_away_is_not_online_whenever_its_port_is_opened_again() -> None:
+    assert iec62056.IDENTIFICATION_DEADLINE_S < supervisor.HELD_S
+
+
+async def test_after_three_failed_readouts_each_further_one_is_told_at_once(
+    monkeypatch: pytest.MonkeyPatch, meter: FakeMeter, terminal: PseudoTerminal
+) -> None:
+    monkeypatch.setattr(iec62056, "IDENTIFICATION_DEADLINE_S", 0.05)
+    monkeypatch.setattr(iec62056, "AGAIN_S", 0.01)
+    driver = driver_at(terminal.path)
+    for failed in (3, 4, 5):
+        await driver.open()
+        with pytest.raises(DeviceError, match=f"{failed} readouts failed in a row"):
+            await take(driver, 1)
+        await driver.close()
+    assert len(meter.heard) == 5
 
 
 async def test_a_meter_that_falls_silent_in_a_readout_is_not_waited_for(

@@ -13,7 +13,7 @@ from devices.contract.suite import assert_plain, open_files
 from devices.driver import DeviceError, Origin, Reading, WireCounters, WireRole
 from devices.signal import hires, hires_file, hires_pull
 from devices.signal.hires import Hires, HiresSettings
-from edge import supervisor
+from edge.device import supervisor
 from ledger_sync.proof.event_types import event_type
 from ledger_sync.proof.settings import Problems, read_settings
 from tests.devices.signal.log_servers import FtpLog, HttpLog, LogServer, serving
@@ -368,6 +368,41 @@ async def test_half_an_answer_is_no_log() -> None:
         server.log, server.cut = HEADER + rows(1, 2), 10
         with pytest.raises(DeviceError, match="cut off 10 bytes before its end"):
             await make(server.url).open()
+
+
+@pytest.mark.parametrize(("scheme", "begins"), [("http", b"HTTP/1.1 200 OK\r\nX: "), ("ftp", b"220")])
+@pytest.mark.parametrize("stops", [False, True], ids=["deadline", "closed"])
+async def test_a_controller_that_sends_a_byte_now_and_then_is_given_up_all_the_same(
+    scheme: str,
+    begins: bytes,
+    stops: bool,  # noqa: FBT001 - a parameter of pytest
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hires_pull, "_LOOK_EVERY_S", 0.02)
+    monkeypatch.setattr(hires_pull, "PULL_DEADLINE_S", 20.0 if stops else 0.2)
+    is_asked, is_given_up = asyncio.Event(), asyncio.Event()
+
+    async def drip(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        is_asked.set()
+        piece = begins
+        try:
+            while True:
+                writer.write(piece)
+                await writer.drain()
+                piece = b"a"
+                await asyncio.sleep(0.05)
+        except ConnectionError:
+            is_given_up.set()
+
+    async with asyncio.timeout(5), await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+        driver = make(f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}/log.csv")
+        opening = asyncio.create_task(driver.open())
+        if stops:
+            await is_asked.wait()
+            await driver.close()
+        with pytest.raises(DeviceError, match="not wanted any more" if stops else r"not complete within 0.2 s"):
+            await opening
+        await is_given_up.wait()
 
 
 async def test_a_pull_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

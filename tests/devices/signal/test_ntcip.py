@@ -442,7 +442,17 @@ async def test_ten_polls_a_second_leave_the_processor_alone(agent: LibraryAgent)
 
 
 @pytest.mark.parametrize(
-    "port", ["", "192.0.2.7", "udp://", "udp://host:0", "udp://host:99999", "tcp://host:161", "udp://public@host"]
+    "port",
+    [
+        "",
+        "192.0.2.7",
+        "udp://",
+        "udp://host:0",
+        "udp://host:99999",
+        "tcp://host:161",
+        "udp://public@host",
+        "udp://a..b",
+    ],
 )
 def test_a_port_that_cannot_be_used_is_told_by_the_settings(port: str) -> None:
     problems = Problems()

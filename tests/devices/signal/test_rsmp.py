@@ -132,7 +132,7 @@ def test_its_role_on_the_wire_is_by_its_settings(tmp_path: Path) -> None:
             {"port": "tcp://0.0.0.0:1", "supervisor": "tcp://h:1", "relay_socket": "r", "component": "c"},
             "subscribes to nothing",
         ),
-        ({"port": "tcp://0.0.0.0:1", "relay_socket": ""}, "must be a path"),
+        ({"port": "tcp://0.0.0.0:1", "relay_socket": ""}, "must be a file's path"),
     ],
 )
 def test_settings_that_cannot_be_meant_are_refused(table: dict[str, Any], why: str) -> None:

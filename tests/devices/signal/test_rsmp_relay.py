@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from devices.driver import DeviceError
-from devices.signal.rsmp_copies import Kind
-from devices.signal.rsmp_relay import KEEP_BYTES
+from devices.signal.rsmp_copies import Copies, Kind
+from devices.signal.rsmp_relay import KEEP_BYTES, SPLICES_MAX, Relay, Splice
 from devices.signal.rsmp_relay_line import RelayLine
 from tests.devices.signal.rsmp_relays import RelayProcess, is_running, short_folder
 from tests.support.brokers import ROOT, free_port
@@ -128,6 +128,22 @@ async def test_a_site_is_turned_away_while_its_supervisor_cannot_be_reached(shor
     finally:
         await line.close()
         await relay.end()
+
+
+def test_a_site_whose_connection_fails_gives_its_place_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_splice: Splice) -> None:
+        raise OSError("made up")
+
+    monkeypatch.setattr(Splice, "run", fail)
+    copies = Copies(KEEP_BYTES)
+    with socket.create_server(("127.0.0.1", 0)) as supervisor, socket.socket(socket.AF_UNIX) as control:
+        relay = Relay(supervisor, control, supervisor.getsockname(), copies, idle_s=1.0)
+        for _ in range(SPLICES_MAX + 1):
+            with socket.create_connection(supervisor.getsockname()) as site:
+                relay._serve_site(site)
+                supervisor.accept()[0].close()  # the site's own connection
+                supervisor.accept()[0].close()  # the relay's: it was tried for each
+    assert copies.connections == 0
 
 
 async def test_a_supervisor_that_does_not_read_holds_its_site_back_and_loses_nothing(short_folder: Path) -> None:

@@ -102,7 +102,7 @@ def test_each_component_is_subscribed_to_once() -> None:
 @pytest.mark.parametrize(
     ("greeting", "settings", "why"),
     [
-        (version("3.1.1", "9.9"), {}, r"RSMP versions \[3.1.1,9.9\] requested, but only \[3.1.2,"),
+        (version("3.1.1\n\x1b", "9.9"), {}, r"RSMP versions \[3.1.1,9.9\] requested, but only \[3.1.2,"),
         (version("3.2.2"), {"site_id": "KK"}, "Site id KK is expected here"),
         (version("3.2.2", site_id=""), {}, "names no site id"),
     ],

@@ -12,8 +12,8 @@ import pytest
 
 from devices.sim.fare.tapping import FareValidator
 from devices.sim.faults import FaultRates, Faults
+from devices.sim.interval import each_interval
 from devices.sim.meter.dsmr_frame import DsmrFrames
-from devices.sim.meter.pushing import each_interval
 from devices.sim.meter.sml_frame import SmlFrames
 from ledger_sync.proof.event_types import event_type
 
