@@ -52,6 +52,7 @@ log = logging.getLogger("wayside.gateway")
 
 CLOCK_TICK_S = 1.0
 AFTER_CORRUPTION_S = 1.0
+STOP_TOTALS_MAX_S = 0.3
 STOP_RECORD_MAX_S = 1.0
 STOP_CLOSE_MAX_S = 1.0
 STOP_PUBLISH_MAX_S = 0.7
@@ -272,8 +273,12 @@ class _Gateway:
         await asyncio.shield(self._parts.recorder.failure)
 
     async def _finish(self, uplink: list[asyncio.Task[None]]) -> None:
-        """`gateway.stop` as the last event, sealed, published; each within its share of the 5 s."""
+        """Last totals, then `gateway.stop` as the last event; sealed, published; each within its share of the 5 s."""
         parts, place = self._parts, self._config.place
+        with contextlib.suppress(TimeoutError):  # devices wait while the journal is full, and so do their totals
+            async with asyncio.timeout(STOP_TOTALS_MAX_S):
+                for device in parts.devices:
+                    await device.record_totals(parts.recorder)
         try:
             async with asyncio.timeout(STOP_RECORD_MAX_S):
                 await parts.recorder.record_own(place.gateway, "gateway.stop", {"reason": "signal"})

@@ -43,10 +43,15 @@ def _check_interval(every_s: float) -> str | None:
 def _parse_passport(raw: Any) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise ValueError("must be a table: [device.passport]")  # noqa: TRY004 - one kind of error
-    try:
-        data: dict[str, Any] = event_type(PASSPORT).check(raw)
-    except SchemaError as error:
-        raise ValueError(str(error)) from error
+    data: dict[str, Any] = {}
+    mistakes = []
+    for key, value in raw.items():  # each alone, so that all mistakes are told at once; no field needs another
+        try:
+            data |= event_type(PASSPORT).check({key: value})
+        except SchemaError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        raise ValueError("; ".join(mistakes))
     return data
 
 

@@ -66,6 +66,7 @@ class RecordingPolicy:
         self._deadbands = [(RegisterFilter((name,)), name, far) for name, far in (settings.deadband or {}).items()]
         self._deadband = functools.lru_cache(maxsize=KEYS_MAX)(self._find_deadband)
         self._recorded: dict[tuple[Any, ...], _Recorded] = {}
+        self._totals_withheld: dict[tuple[Any, ...], Reading] = {}
         self._registers = RegisterWatch()
         self._clocks = MeterClockWatch()
         self._ids: OrderedDict[str, None] = OrderedDict()
@@ -90,7 +91,13 @@ class RecordingPolicy:
             self._remember(told, slot)
             return (*findings, reading)
         self.thinned += 1
+        if reading.type == _COUNTER:
+            self._totals_withheld[told.key] = reading
         return ()
+
+    def totals_withheld(self) -> tuple[Reading, ...]:
+        """The newest total of each counter, where it was thinned: what would be lost if the gateway ended now."""
+        return tuple(self._totals_withheld.values())
 
     def forget(self, reading: Reading) -> None:
         """`reading` was refused after all: it stands for no slot and no state, so the next one is worth recording."""
@@ -131,6 +138,7 @@ class RecordingPolicy:
         if told.key not in self._recorded and len(self._recorded) >= KEYS_MAX:
             del self._recorded[next(iter(self._recorded))]  # it is recorded once more than need be
         self._recorded[told.key] = _Recorded(slot, told)
+        self._totals_withheld.pop(told.key, None)
 
     def _find(self, reading: Reading, data: Mapping[str, Any], monotonic_s: float) -> tuple[Reading, ...]:
         """`meter.status` of what a meter's registers and clock did since its last reading.

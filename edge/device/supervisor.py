@@ -34,6 +34,7 @@ BACKOFF_FIRST_S = 0.5
 # An adapter that comes back is opened within this, so that a meter's next telegram is read within 10 s of its return.
 BACKOFF_MAX_S = 5.0
 HELD_S = 5.0
+HOLD_MAX_S = 3600.0
 OPEN_MAX_S = 30.0
 CLOSE_MAX_S = 1.0
 UNANSWERED_MAX = 1024
@@ -56,7 +57,8 @@ class SupervisedDevice:
     `last_recorded`: the data from which a driver that can do so (`Resuming`) goes on, until it has.
 
     It is online from its first reading on, or when its wire has held for 5 s. If it is lost sooner than that after it
-    came online, the next time only the latter counts: a wire that flaps is told once.
+    came online, the next time only the latter counts: a wire that flaps is told once. Each opening that was held and
+    gave no reading doubles what the next must hold: a device that is there, and never says anything usable, too.
     """
 
     settings: CommonSettings
@@ -71,6 +73,7 @@ class SupervisedDevice:
     _is_answering: bool = field(init=False)
     _is_passing_over: bool = field(init=False)
     _flaps: bool = False
+    _hold_s: float = field(default_factory=lambda: HELD_S)
     _opened_at: float = math.inf
     _taken: int = 0
     _telling: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -100,12 +103,22 @@ class SupervisedDevice:
             if isinstance(self.driver, Answering):
                 tasks.create_task(self._answer(self.driver), name=f"answers {self.id}")
 
+    async def record_totals(self, recorder: Recorder) -> None:
+        """Record what was counted since the last recorded total; to be called once, after the device has ended."""
+        for reading in self.policy.totals_withheld():
+            if refused := await recorder.record(self.id, reading):
+                self._count_refused(reading, refused)
+
     async def _keep_open(self, recorder: Recorder) -> None:
         delay_s = BACKOFF_FIRST_S
         while True:
-            self._opened_at = math.inf
+            self._opened_at, taken_before = math.inf, self._taken
             reason = await self._read_until_it_fails(recorder)
             has_held = time.monotonic() - self._opened_at >= HELD_S
+            if self._taken > taken_before:
+                self._hold_s = HELD_S
+            elif has_held:
+                self._hold_s = min(2 * self._hold_s, HOLD_MAX_S)
             self._flaps = not has_held and (self._flaps or self.online is True)
             await self._tell(recorder, online=False, reason=reason)
             if has_held:
@@ -155,7 +168,7 @@ class SupervisedDevice:
         return reason
 
     async def _tell_when_held(self, recorder: Recorder) -> None:
-        await asyncio.sleep(HELD_S)
+        await asyncio.sleep(self._hold_s)
         await self._tell(recorder, online=True, reason="")
 
     async def _close(self) -> None:

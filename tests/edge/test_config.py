@@ -213,6 +213,10 @@ APPENDED = [
     ('[[device]]\nid = "gate-1"\ndriver = "jsnol"', "device[0].driver: there is no driver 'jsnol'; did you mean"),
     ('[[device]]\nid = "gate-1"\ndriver = "jsonl"', "device[0].port: is missing; a serial port, or tcp://host:port"),
     (DEVICE + 'colour = "red"', "device[0].colour: unknown key"),
+    (
+        DEVICE + "[device.passport]\nlatitude_udeg = 95000000\nplace = 5",
+        "device[0].passport: latitude_udeg: must be an integer from -90000000 to 90000000; place: must be text",
+    ),
     (DEVICE.replace(":4001", ""), "device[0].port: is 'tcp://127.0.0.1'; must look like tcp://192.0.2.7:4001"),
     (DEVICE.replace("gate-1", "gw-1"), "device[0].id: is 'gw-1', the gateway's id too; give it one of its own"),
     (DEVICE + DEVICE.replace("4001", "4002"), "device[1].id: is 'gate-1', another device's id too"),

@@ -141,8 +141,29 @@ port = "{port}"
 line = "17"
 mode = "pulses"
 counter = "S0"
-record_every_s = 0
+record_every_s = {every_s}
 """
+
+
+async def test_an_orderly_stop_records_what_was_counted_since_the_last_recorded_total(tmp_path: Path) -> None:
+    chip = SimulatedChip(tmp_path / "chip", "17")
+    await chip.plug_in()
+    files = make_city(tmp_path, free_port(), devices={}, tables="[journal]\ncommit_age_max_ms = 1\n")
+    with files.gateway_config.open("a") as file:
+        file.write(DEVICE.format(port=f"sim://{chip.path}", every_s=86_400))
+    config = load_gateway_config(files.gateway_config)
+    stop = asyncio.Event()
+    running = asyncio.create_task(run_gateway(config, stop))
+    await until(lambda: chip.is_requested and totals(config) == [0])
+    for _ in range(3):
+        chip.drive(high=True)
+        chip.drive(high=False)
+    await asyncio.sleep(1.5)  # a total is told once a second, and this one is thinned
+    assert totals(config) == [0]
+    stop.set()
+    await running
+    assert totals(config) == [0, 3]
+    await chip.unplug()
 
 
 async def test_a_gateways_pulse_total_does_not_fall_over_a_restart(tmp_path: Path) -> None:
@@ -150,7 +171,7 @@ async def test_a_gateways_pulse_total_does_not_fall_over_a_restart(tmp_path: Pat
     await chip.plug_in()
     files = make_city(tmp_path, free_port(), devices={}, tables="[journal]\ncommit_age_max_ms = 1\n")
     with files.gateway_config.open("a") as file:
-        file.write(DEVICE.format(port=f"sim://{chip.path}"))
+        file.write(DEVICE.format(port=f"sim://{chip.path}", every_s=0))
     config = load_gateway_config(files.gateway_config)
     for before in (0, 2):
         stop = asyncio.Event()

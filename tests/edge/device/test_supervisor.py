@@ -292,6 +292,21 @@ async def test_a_wire_that_fails_after_every_reading_is_told_once_until_it_holds
     assert [event.type for event in recorded(tmp_path)].count("fare.tap") == 11
 
 
+async def test_a_device_that_is_there_and_never_says_anything_usable_is_told_ever_more_seldom(tmp_path: Path) -> None:
+    class Mute(ScriptedDriver):
+        async def readings(self) -> AsyncIterator[Reading]:
+            await asyncio.sleep(0.08)  # longer than a wire must hold
+            raise LOST
+            yield
+
+    driver = Mute([FOREVER])
+    async with recording(tmp_path) as recorder, supervised(recorder, device(driver)):
+        await until(lambda: driver.opened >= 10)
+    states = [one["state"] for one in health(tmp_path)]
+    assert states[:2] == ["online", "offline"]
+    assert len(states) <= 4
+
+
 async def test_a_silent_device_is_online_once_its_wire_has_held(tmp_path: Path) -> None:
     the_device = device(ScriptedDriver([FOREVER]))
     async with recording(tmp_path) as recorder, supervised(recorder, the_device):
