@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, ClassVar
 from devices.driver import Origin, WireCounters, WireRole
 from devices.meter.dsmr_telegram import Line, TelegramParser
 from devices.meter.registers import (
-    DEFAULT_PATTERNS,
     Meter,
     Register,
     RegisterFilter,
     can_be_signed,
-    check_pattern,
     meter_readings,
+    registers_setting,
 )
 from devices.wire.serial_line import SerialLine
 from ledger_sync.proof.settings import setting
@@ -48,9 +47,7 @@ class DsmrSettings:
     baudrate: int = setting(115200, doc="bit/s; DSMR 2.2 and 3: 9600", minimum=300, maximum=921600)
     bytesize: int = setting(8, doc="data bits; DSMR 2.2 to 4: 7", minimum=7, maximum=8)
     parity: str = setting("N", doc="N, E or O; DSMR 2.2 to 4: E", choices=("N", "E", "O"))
-    registers: tuple[str, ...] = setting(
-        DEFAULT_PATTERNS, doc="registers to record, as C.D.E or A-B:C.D.E; x is any number", check=check_pattern
-    )
+    registers: tuple[str, ...] = registers_setting()
     crc_required: bool = setting(default=True, doc="false accepts telegrams without CRC (DSMR 2.2 and 3)")
 
 

@@ -13,7 +13,7 @@ from devices.meter.dlms_data import DlmsError
 from devices.meter.dlms_hdlc import HdlcReader
 from devices.meter.dlms_notification import parse_notification
 from devices.meter.han_lists import meter_in
-from devices.meter.registers import RegisterFilter, check_pattern, meter_readings
+from devices.meter.registers import RegisterFilter, meter_readings, registers_setting
 from devices.wire.serial_line import SerialLine
 from ledger_sync.proof.settings import setting
 
@@ -36,9 +36,7 @@ class HanSettings:
     port: str = setting(doc="the serial port of the HAN adapter, best a path under /dev/serial/by-id", minimum=1)
     baudrate: int = setting(2400, doc="bit/s; Swedish and Danish meters: 2400 to 115200", minimum=300, maximum=921600)
     parity: str = setting("E", doc="E, N or O; E is what M-Bus asks for, some makers send N", choices=("N", "E", "O"))
-    registers: tuple[str, ...] = setting(
-        DEFAULT_PATTERNS, doc="registers to record, as C.D.E or A-B:C.D.E; x is any number", check=check_pattern
-    )
+    registers: tuple[str, ...] = registers_setting(DEFAULT_PATTERNS)
 
 
 class Han:

@@ -16,7 +16,7 @@ from devices.meter.iec62056_readout import (
     acknowledgement,
     meter_in,
 )
-from devices.meter.registers import DEFAULT_PATTERNS, Meter, RegisterFilter, check_pattern, meter_readings
+from devices.meter.registers import Meter, RegisterFilter, meter_readings, registers_setting
 from devices.wire.serial_line import SerialLine
 from ledger_sync.proof.settings import setting
 
@@ -62,9 +62,7 @@ class Iec62056Settings:
         9600, doc="bit/s; a meter that proposes more is read at 300", minimum=300, maximum=19200
     )
     poll_s: float = setting(900.0, doc="how often the meter is read out", minimum=1, maximum=86_400)
-    registers: tuple[str, ...] = setting(
-        DEFAULT_PATTERNS, doc="registers to record, as C.D.E or A-B:C.D.E; x is any number", check=check_pattern
-    )
+    registers: tuple[str, ...] = registers_setting()
 
 
 class Iec62056:

@@ -14,7 +14,7 @@ from devices.meter.mbus_address import MeterAddress, parse_address
 from devices.meter.mbus_readout import TRIES, Readout
 from devices.meter.mbus_registers import DEFAULT_PATTERNS, meter_of
 from devices.meter.mbus_telegram import MBusError
-from devices.meter.registers import RegisterFilter, check_pattern, meter_readings
+from devices.meter.registers import RegisterFilter, meter_readings, registers_setting
 from devices.wire.bus import Bus
 from devices.wire.line import check_line_port, line_at
 from ledger_sync.proof.settings import setting
@@ -42,9 +42,7 @@ class MBusSettings:
     answer_s: float = setting(
         0.5, doc="seconds within which an answer begins; more over slow networks", minimum=0.1, maximum=10
     )
-    registers: tuple[str, ...] = setting(
-        DEFAULT_PATTERNS, doc="registers to record, as C.D.E or A-B:C.D.E; x is any number", check=check_pattern
-    )
+    registers: tuple[str, ...] = registers_setting(DEFAULT_PATTERNS)
 
 
 class MBus:

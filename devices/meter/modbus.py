@@ -14,13 +14,12 @@ from devices.meter.modbus_bus import ModbusBus, ReadError
 from devices.meter.modbus_sniffer import OverheardRead, ReadSniffer
 from devices.meter.modbus_table import MODELS, RegisterTable, TableRegister, load_model, load_table, plan_reads
 from devices.meter.registers import (
-    DEFAULT_PATTERNS,
     Meter,
     Register,
     RegisterFilter,
     can_be_signed,
-    check_pattern,
     meter_readings,
+    registers_setting,
 )
 from devices.wire.line import check_line_port, is_tcp, line_at
 from ledger_sync.proof.settings import SettingsError, parse_file, setting
@@ -54,9 +53,7 @@ class ModbusSettings:
     poll_s: float = setting(10.0, doc="how often the meter is asked", minimum=0.1, maximum=86_400)
     timeout_s: float = setting(1.0, doc="how long one answer may take", minimum=0.05, maximum=10)
     meter_id: str | None = setting(None, doc="instead of the meter's serial number", check=_check_meter_id)
-    registers: tuple[str, ...] = setting(
-        DEFAULT_PATTERNS, doc="registers to record, as C.D.E or A-B:C.D.E; x is any number", check=check_pattern
-    )
+    registers: tuple[str, ...] = registers_setting()
     listen: bool = setting(default=False, doc="send nothing: overhear what another master reads")
 
     def __post_init__(self) -> None:

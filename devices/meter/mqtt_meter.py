@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 from devices.driver import Origin, Reading
 from devices.meter import mqtt_message
 from devices.meter.mqtt_formats import DEFAULT_TOPICS, Field
-from devices.meter.registers import DEFAULT_PATTERNS, RegisterFilter, check_pattern, meter_readings
+from devices.meter.registers import DEFAULT_PATTERNS, RegisterFilter, meter_readings, registers_setting
 from devices.wire.mqtt_driver import MqttDriver
 from devices.wire.mqtt_settings import MqttSettings, check_topic_filter
 from ledger_sync.proof.settings import setting
@@ -54,9 +54,7 @@ class MqttMeterSettings(MqttSettings):
         doc="what to subscribe to, with wildcards + and #; the format's own if none is given",
         check=check_topic_filter,
     )
-    registers: tuple[str, ...] | None = setting(
-        None, doc="registers to record, as C.D.E or A-B:C.D.E; x is any number", check=check_pattern
-    )
+    registers: tuple[str, ...] | None = registers_setting(None)
     field: tuple[ConfiguredField, ...] = setting((), doc='where the registers stand; only with format = "json"')
     time_path: str | None = setting(None, doc='where the device\'s time stands; only with format = "json"', minimum=1)
 

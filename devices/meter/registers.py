@@ -10,6 +10,7 @@ from devices.driver import Origin, Reading
 from ledger_sync.proof import cbor
 from ledger_sync.proof.errors import CborError
 from ledger_sync.proof.event_types import SETTLING_DATA_BYTES_MAX
+from ledger_sync.proof.settings import setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,6 +53,12 @@ def check_pattern(pattern: str) -> str | None:
     if _PATTERN.fullmatch(pattern):
         return None
     return f"is {pattern!r}; must look like 1.8.x or 1-0:1.8.0, where x stands for any number"
+
+
+def registers_setting(default: tuple[str, ...] | None = DEFAULT_PATTERNS) -> Any:
+    """The settings field `registers`: which of a meter's registers are recorded."""
+    doc = "registers to record, as C.D.E or A-B:C.D.E; x is any number"
+    return setting(default, doc=doc, check=check_pattern, minimum=1)
 
 
 class RegisterFilter:

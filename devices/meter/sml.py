@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 from devices.driver import Origin, WireCounters, WireRole
 from devices.meter.registers import (
-    DEFAULT_PATTERNS,
     Meter,
     Register,
     RegisterFilter,
     can_be_signed,
-    check_pattern,
     meter_readings,
+    registers_setting,
 )
 from devices.meter.sml_file import parse_file
 from devices.meter.sml_transport import SmlTransport
@@ -41,9 +40,7 @@ class SmlSettings:
 
     port: str = setting(doc="the serial port of the optical head, best a path under /dev/serial/by-id", minimum=1)
     baudrate: int = setting(9600, doc="bit/s; some meters: 19200", minimum=300, maximum=921600)
-    registers: tuple[str, ...] = setting(
-        DEFAULT_PATTERNS, doc="registers to record, as C.D.E or A-B:C.D.E; x is any number", check=check_pattern
-    )
+    registers: tuple[str, ...] = registers_setting()
 
 
 class Sml:

@@ -32,7 +32,8 @@ def parse_tcp_url(url: str) -> tuple[str, int]:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
-    except ValueError as error:
+        (host or "").encode("idna")  # what the look-up would do: no empty or overlong labels
+    except ValueError as error:  # UnicodeError too
         raise ValueError(mend) from error
     if parts.scheme != "tcp" or not host or not port or parts.path or parts.query or parts.username is not None:
         raise ValueError(mend)

@@ -7,7 +7,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from edge.cli.exits import DONE, FAILS, IntermixedParser, add_noun, add_verb, print_json, print_line, seconds
+from edge.cli.exits import DONE, FAILS, NOT_TRIED, IntermixedParser, add_noun, add_verb, print_json, print_line, seconds
 from ledger_sync.proof.report import data_to_json, printable, utc_us_text
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _device_row(device: DeviceConfig, newest: Newest | None) -> dict[str, Any]:
     return {
         "id": device.id,
         "driver": device.driver,
-        "wire_role": str(load_driver(device.driver).wire_role),
+        "wire_role": str(load_driver(device.driver)(device.id, settings).wire_role),
         "port": port,
         "recorded": {
             "registers": list(getattr(settings, "registers", None) or ()) or None,
@@ -228,6 +228,8 @@ def _try(options: argparse.Namespace) -> int:
         f"{terminal.readings} readings, {terminal.refused} of them refused; {counters.errors} errors, "
         f"{counters.resyncs} resyncs, {counters.bytes_dropped} bytes dropped; {ending.value}\n"
     )
+    if ending is Ending.NOT_OPENED:
+        return NOT_TRIED
     if ending is Ending.STOPPED:
         return DONE
     sound = terminal.readings > terminal.refused

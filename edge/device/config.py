@@ -43,6 +43,8 @@ def _check_interval(every_s: float) -> str | None:
 def _parse_passport(raw: Any) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise ValueError("must be a table: [device.passport]")  # noqa: TRY004 - one kind of error
+    if not raw:
+        raise ValueError("is empty; say what is known of the device, or leave it out")
     data: dict[str, Any] = {}
     mistakes = []
     for key, value in raw.items():  # each alone, so that all mistakes are told at once; no field needs another

@@ -35,6 +35,7 @@ class Ending(enum.Enum):
     ENOUGH = "as many readings came as were asked for"
     STOPPED = "it was stopped"
     TIME_OVER = "the time was over"
+    NOT_OPENED = "the device could not be opened"
     FAILED = "the device failed"
 
 
@@ -59,6 +60,8 @@ def trial_driver(name: str, port: str | None, assignments: Iterable[str]) -> Dri
         key, equals, text = assignment.partition("=")
         if not key or not equals:
             problems.add(_PLACE, f"{assignment!r} is no setting; write KEY=VALUE")
+        elif key in table:
+            problems.add(f"{_PLACE}.{key}", "is given twice; give it once")
         else:
             table[key] = _toml_value(text)
     device = read_device(table | {"id": ID, "driver": name}, Path.cwd(), problems, _PLACE)
@@ -92,10 +95,10 @@ async def try_device(
 
 
 async def _read(driver: Driver, listener: Listener, count: int | None) -> Ending:
+    if not await _open(driver, listener):
+        return Ending.NOT_OPENED
     taken = 0
     try:
-        async with asyncio.timeout(OPEN_MAX_S) as deadline:
-            await driver.open()
         async for reading in driver.readings():
             refused = refusal(reading)
             listener.reading(reading, refused.why if refused else None)
@@ -104,13 +107,24 @@ async def _read(driver: Driver, listener: Listener, count: int | None) -> Ending
                 return Ending.ENOUGH
     except DeviceError as error:
         listener.problem(str(error))
+    else:
+        listener.problem("the driver ended by itself")
+    return Ending.FAILED
+
+
+async def _open(driver: Driver, listener: Listener) -> bool:
+    try:
+        async with asyncio.timeout(OPEN_MAX_S) as deadline:
+            await driver.open()
+    except DeviceError as error:
+        listener.problem(str(error))
+        return False
     except TimeoutError:
         if not deadline.expired():
             raise
         listener.problem(f"the device could not be opened within {OPEN_MAX_S:g} s")
-    else:
-        listener.problem("the driver ended by itself")
-    return Ending.FAILED
+        return False
+    return True
 
 
 async def _tell_errors(driver: Driver, listener: Listener) -> None:

