@@ -169,6 +169,9 @@ class SupervisedDevice:
 
     async def _tell_when_held(self, recorder: Recorder) -> None:
         await asyncio.sleep(self._hold_s)
+        if self.last_reading_at is None and self.driver.counters.errors:
+            mend = f"`wayside device try {self.driver_name}` shows what is wrong with it"
+            log.warning("nothing that the device says is usable", extra={"device": self.id, "mend": mend})
         await self._tell(recorder, online=True, reason="")
 
     async def _close(self) -> None:

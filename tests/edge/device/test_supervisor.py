@@ -308,6 +308,18 @@ async def test_a_device_that_is_there_and_never_says_anything_usable_is_told_eve
     assert len(states) <= 4
 
 
+async def test_a_device_that_is_heard_and_says_nothing_usable_is_told_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    driver = ScriptedDriver([FOREVER])
+    driver.counters.errors = 3
+    the_device = device(driver)
+    async with recording(tmp_path) as recorder, supervised(recorder, the_device):
+        await until(lambda: the_device.online)
+    (told,) = [record for record in caplog.records if record.getMessage() == "nothing that the device says is usable"]
+    assert told.__dict__["mend"] == "`wayside device try scripted` shows what is wrong with it"
+
+
 async def test_a_silent_device_is_online_once_its_wire_has_held(tmp_path: Path) -> None:
     the_device = device(ScriptedDriver([FOREVER]))
     async with recording(tmp_path) as recorder, supervised(recorder, the_device):
