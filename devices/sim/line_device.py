@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import json
 import random
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ _PSEUDONYM_LETTERS = "abcdefghjkmnpqrstuvwxyz"  # no digits: a pseudonym never l
 
 
 @dataclass
-class LineDevice:
+class LineDevice(abc.ABC):
     """The device side of the line protocol (DESIGN 11), without its wire and clock.
 
     `run` makes its ids differ from those of another run. What it said is in exactly one of `unanswered`, `acknowledged`
@@ -35,9 +36,9 @@ class LineDevice:
         self._random = random.Random(self.seed)
         self._received = b""
 
+    @abc.abstractmethod
     def next_data(self) -> dict[str, Any]:
         """What it says next: the event's data."""
-        raise NotImplementedError
 
     def say(self, now_s: float) -> bytes:
         """Something happens at `now_s` (monotonic seconds): the line to send."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from typing import TYPE_CHECKING, ClassVar
 
 from devices.driver import Reading, Recorded, Refused, WireCounters, WireRole
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from devices.wire.mqtt_settings import MqttSettings
 
 
-class MqttDriver:
+class MqttDriver(abc.ABC):
     """Driver of all devices that one topic filter catches; `PassingOver`: an outcome acknowledges its message."""
 
     wire_role: ClassVar[WireRole] = WireRole.LISTEN_ONLY
@@ -24,9 +25,9 @@ class MqttDriver:
         self.counters = WireCounters()
         self._feed = MqttFeed(settings, device, topic, self.counters)
 
+    @abc.abstractmethod
     def readings_in(self, message: Message) -> Sequence[Reading]:
         """The readings in a message; what cannot be read is counted."""
-        raise NotImplementedError
 
     async def open(self) -> None:
         """Connect and subscribe. Raises DeviceError."""

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("wayside.supervisor")
 
 BACKOFF_FIRST_S = 0.5
-# An adapter that comes back is opened within this, so that a meter's next telegram is read within 10 s of its return.
-BACKOFF_MAX_S = 5.0
+# A device that comes back is opened within this: a meter replugged under another name is read within 10 s, and a reader
+# that needs a second for its secure channel takes cards again within 5 s.
+BACKOFF_MAX_S = 4.0
 HELD_S = 5.0
 HOLD_MAX_S = 3600.0
 OPEN_MAX_S = 30.0

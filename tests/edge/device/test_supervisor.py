@@ -203,7 +203,7 @@ async def test_the_backoff_doubles_to_its_cap_and_begins_anew_once_the_wire_held
         monkeypatch.setattr(supervisor, "HELD_S", 0.0)
         count = len(ceilings)
         await until(lambda: len(ceilings) >= count + 3)
-    assert ceilings[:6] == [0.5, 1, 2, 4, 5, 5]
+    assert ceilings[:6] == [0.5, 1, 2, 4, 4, 4]
     assert ceilings[-1] == 0.5
 
 
