@@ -18,7 +18,7 @@ from ledger_sync.proof.event import encode_data
 from ledger_sync.proof.event_types import event_type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.fuzz.target import Subject, Target
 
@@ -99,14 +99,18 @@ def pieces(target: Target, data: bytes) -> list[bytes]:
     return cut
 
 
-def check_growth(target: Target, unit: bytes) -> None:
+def check_growth(target: Target, unit: bytes, clock_s: Callable[[], float] = time.process_time) -> None:
     """Raises Found when twice as much of `unit`, over and over, costs over three times as much, or a byte too much."""
+
+    def cost_s(size: int) -> float:
+        return _cost_s(target, unit, size, clock_s)
+
     size = max(2 * target.held_bytes_max, _GROWTH_BYTES_MIN)
-    while (once := _cost_s(target, unit, size)) < _MEASURABLE_S and size < _GROWTH_BYTES_MAX:
+    while (once := cost_s(size)) < _MEASURABLE_S and size < _GROWTH_BYTES_MAX:
         size *= 2
-    twice = _cost_s(target, unit, 2 * size)
+    twice = cost_s(2 * size)
     if _is_too_much(size, once, twice):  # a machine that is busy elsewhere is no find
-        once, twice = (min(_cost_s(target, unit, times * size) for _ in range(3)) for times in (1, 2))
+        once, twice = (min(cost_s(times * size) for _ in range(3)) for times in (1, 2))
         if _is_too_much(size, once, twice):
             raise Found(f"{size} bytes take {once:.3f} s, twice as many {twice:.3f} s")
 
@@ -115,12 +119,12 @@ def _is_too_much(size: int, once_s: float, twice_s: float) -> bool:
     return twice_s > max(_MEASURABLE_S, GROWTH_MAX * once_s) or once_s > 1e-6 * size * MICROSECONDS_A_BYTE_MAX
 
 
-def _cost_s(target: Target, unit: bytes, size: int) -> float:
+def _cost_s(target: Target, unit: bytes, size: int, clock_s: Callable[[], float]) -> float:
     data = (unit * (size // len(unit) + 1))[:size]
     cut = [data[at : at + PIECE_BYTES_MAX] for at in range(0, size, PIECE_BYTES_MAX)]
-    begin_s = time.process_time()
+    begin_s = clock_s()
     _fed(target, target.new(), cut if target.comes_in_pieces else [data])
-    return time.process_time() - begin_s
+    return clock_s() - begin_s
 
 
 def _fed(target: Target, subject: Subject, cut: list[bytes]) -> list[Any]:
