@@ -107,8 +107,8 @@ lock:
 	@mkdir -p build
 	@$(or $(PYTHON),python3) -I -c '$(BUILD_REQUIRES)' > build/requires.txt
 	@$(COMPILE) build/requires.txt --output-file locks/build.txt
-	@$(COMPILE) pyproject.toml --extra demo --constraint locks/build.txt --output-file locks/demo.txt
-	@$(COMPILE) pyproject.toml --extra demo --group dev --constraint locks/build.txt --constraint locks/demo.txt --output-file locks/dev.txt
+	@$(COMPILE) pyproject.toml --extra demo --extra camera --constraint locks/build.txt --output-file locks/demo.txt
+	@$(COMPILE) pyproject.toml --extra demo --extra camera --group dev --constraint locks/build.txt --constraint locks/demo.txt --output-file locks/dev.txt
 	@$(COMPILE) --group verify-scitt --output-file locks/verify-scitt.txt
 	@$(COMPILE) --group verify-cwt --output-file locks/verify-cwt.txt
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, runtime_c
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
+    from pathlib import Path
 
 
 class Origin(enum.IntEnum):
@@ -177,4 +178,51 @@ class Resuming(Protocol):
         """Called before the first `open` with the data of the device's newest such event, if there is one.
 
         Once, if it raises nothing: a driver that cannot go on is not opened, and called again.
+        """
+
+
+@runtime_checkable
+class Evidencing(Protocol):
+    """A driver that writes sealed evidence before it yields the event that it belongs to (an optional ability)."""
+
+    @staticmethod
+    def evidence_roles(settings: Any) -> tuple[str, ...]:
+        """The roles of the `[[authority]]` tables to which it seals by these settings; none if it keeps no evidence."""
+
+    def use_evidence(self, folder: Path, keys: Mapping[str, bytes]) -> None:
+        """Called once, before `open`: the device's own folder, which may not be there yet, and X25519 keys by role."""
+
+
+@runtime_checkable
+class Described(Protocol):
+    """A driver whose readings say what its passport says of it, such as an approval (an optional ability)."""
+
+    def use_passport(self, passport: Mapping[str, Any]) -> None:
+        """Called once, before `open`, with the data of the device's passport; empty without one."""
+
+
+class CommittedEvent(NamedTuple):
+    """An event that is in the journal. `utc_us` is when its reading came in; `clock_error_us` None while unsynced."""
+
+    device: str
+    type: str
+    data: Mapping[str, Any]
+    journal: bytes
+    sequence: int
+    utc_us: int
+    clock_error_us: int | None
+
+
+@runtime_checkable
+class Following(Protocol):
+    """A driver whose readings rest on another device's, as a red-light camera's on a signal (an optional ability)."""
+
+    @staticmethod
+    def follows(settings: Any) -> str | None:
+        """The id of the device that is followed; None if there is none by these settings."""
+
+    def follow(self, event: CommittedEvent) -> None:
+        """An event of that device is committed. Called on the event loop, in order of sequence; never waits.
+
+        Events that were committed before this run of the gateway are not told: what the device says first is.
         """

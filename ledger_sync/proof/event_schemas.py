@@ -150,6 +150,65 @@ def parking_session(value: Any) -> dict[str, Any]:
     return data
 
 
+_lane = text(8)
+_direction = choice("approaching", "departing")
+_vehicle_class = choice("two_wheeled", "light", "heavy", "unknown")
+# MJPEG and arrival times measure nothing that money follows from.
+_enforceable_clock = choice("hardware", "rtsp", "container")
+# By an approved instrument, as the camera's passport says, or by one that is not.
+_measurement_class = choice("approved", "indicative")
+_speed = integer(0, 200_000)
+
+VEHICLE_COUNT = record(
+    {
+        "lane": _lane,
+        "direction": _direction,
+        "interval_s": integer(1, 86_400),
+        # How much of the interval the camera saw: what passed in the rest is not counted.
+        "observed_s": integer(0, 86_400),
+        "counts": array(record({"class": _vehicle_class, "count": integer(0, 1_000_000)}), 0, 4),
+    }
+)
+VEHICLE_PASSAGE = record(
+    {"lane": _lane, "direction": _direction, "class": _vehicle_class},
+    {
+        "speed_mm_s": _speed,
+        "uncertainty_mm_s": _speed,
+        "clock": choice("hardware", "rtsp", "container", "mjpeg", "arrival"),
+        "calibration_sha256": octets(32),
+    },
+)
+VEHICLE_SPEEDING = record(
+    {
+        "lane": _lane,
+        "speed_mm_s": _speed,
+        # Expanded, coverage factor 2.
+        "uncertainty_mm_s": _speed,
+        "limit_mm_s": _speed,
+        "points": integer(2, 10_000),
+        "residual_mm": integer(0, 100_000),
+        "span_mm": integer(0, 1_000_000),
+        "clock": _enforceable_clock,
+        "class": _measurement_class,
+        "calibration_sha256": octets(32),
+    },
+    {"plate_sha256": octets(32)},
+)
+VEHICLE_RED_LIGHT = record(
+    {
+        "lane": _lane,
+        # The event by which the light was red when the vehicle passed both lines.
+        "signal": record({"journal": octets(16), "sequence": integer(1, (1 << 32) - 1)}),
+        # From that event to the stop line, and from the stop line to the second line.
+        "red_ms": integer(0, 86_400_000),
+        "crossing_ms": integer(0, 600_000),
+        "clock_error_ms": integer(0, 60_000),
+        "clock": _enforceable_clock,
+        "class": _measurement_class,
+        "calibration_sha256": octets(32),
+    },
+    {"plate_sha256": octets(32)},
+)
 COUNTER_TOTAL = record(
     {"counter": text(64), "pulses": _count},
     {"value": decimal, "unit": text(16)},

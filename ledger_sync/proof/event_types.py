@@ -50,6 +50,10 @@ class EventType:
 _TYPES = (
     EventType("meter.reading", 1, settles=True, check=schemas.METER_READING),
     EventType("meter.status", 1, settles=False, check=schemas.METER_STATUS),
+    EventType("vehicle.count", 1, settles=False, check=schemas.VEHICLE_COUNT),
+    EventType("vehicle.passage", 1, settles=False, check=schemas.VEHICLE_PASSAGE),
+    EventType("vehicle.speeding", 1, settles=True, check=schemas.VEHICLE_SPEEDING),
+    EventType("vehicle.red_light", 1, settles=True, check=schemas.VEHICLE_RED_LIGHT),
     EventType("signal.phase", 1, settles=False, check=schemas.SIGNAL_PHASE),
     EventType("signal.alarm", 1, settles=False, check=schemas.SIGNAL_ALARM),
     EventType("fare.tap", 1, settles=True, check=schemas.fare_tap),

@@ -1,0 +1,1 @@
+"""What lies beside an event of a camera: made, sealed, and written before its event is recorded."""

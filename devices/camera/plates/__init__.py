@@ -1,0 +1,1 @@
+"""Number plates: found, read, and held back where in doubt."""

@@ -1,0 +1,1 @@
+"""Crossings held against the signed states of a signal."""

@@ -1,0 +1,1 @@
+"""Video sources: frames with the times that they were presented at."""

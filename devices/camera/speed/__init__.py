@@ -1,0 +1,1 @@
+"""From a track on the road to a speed with its uncertainty, or to a refusal."""
