@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from ledger_sync.proof.card_numbers import holds_card_number
 from ledger_sync.proof.errors import SchemaError
-from ledger_sync.proof.event import encode_data
+from ledger_sync.proof.event import encode_data, encode_evidence
 from ledger_sync.proof.event_types import EVENT_TYPES, event_type
 from tests.support.city_of_proofs import ABSENT, METER_READING, overridden
+from tests.support.widest_violations import WIDEST_VIOLATIONS
 
 CARD = "4111111111111111"
 REGISTER = METER_READING["registers"][0]
@@ -136,9 +137,16 @@ def test_the_example_of_a_type_is_allowed_and_one_field_more_is_not(name: str) -
         row.check({**EXAMPLES[name], "extra": 1})
 
 
-def test_money_is_settled_on_meter_readings_taps_and_parking_sessions() -> None:
+def test_money_is_settled_on_readings_taps_sessions_and_violations() -> None:
     settling = {name for name, row in EVENT_TYPES.items() if row.settles}
-    assert settling == {"meter.reading", "fare.tap", "parking.session"}
+    assert settling == {"meter.reading", "fare.tap", "parking.session", "vehicle.speeding", "vehicle.red_light"}
+
+
+@pytest.mark.parametrize("name", WIDEST_VIOLATIONS)
+def test_the_widest_violation_has_room_for_the_digest_of_its_evidence(name: str) -> None:
+    row = event_type(name)
+    data = encode_data(row, WIDEST_VIOLATIONS[name])
+    assert encode_evidence(row, data, (bytes(32),))
 
 
 @pytest.mark.parametrize("name", ["", "meter", "meter.readings", "METER.READING", "gateway."])
