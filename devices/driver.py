@@ -222,7 +222,17 @@ class Following(Protocol):
         """The id of the device that is followed; None if there is none by these settings."""
 
     def follow(self, event: CommittedEvent) -> None:
-        """An event of that device is committed. Called on the event loop, in order of sequence; never waits.
+        """An event of that device, or of the gateway itself (a step of its clock, a gap), is committed.
 
+        Called on the event loop, in order of sequence, also while the driver is closed; never waits.
         Events that were committed before this run of the gateway are not told: what the device says first is.
         """
+
+
+@runtime_checkable
+class Impaired(Protocol):
+    """A driver that may be open and not do all of its work, such as a camera that was moved (an optional ability)."""
+
+    @property
+    def impairment(self) -> str:
+        """What it does not do at present, and the mend, in a sentence; empty when all is well. Asked every second."""

@@ -1,4 +1,4 @@
-"""An authority: who may open what gateways seal. Its configuration, and its key."""
+"""An authority: who may open what gateways seal, and who keeps evidence. Its configuration, and its keys."""
 
 from __future__ import annotations
 
@@ -7,31 +7,88 @@ from pathlib import Path  # noqa: TC003 - the settings reader resolves annotatio
 
 from nacl.public import PrivateKey
 
+from broker.url import BrokerSettings  # noqa: TC001 - the settings reader resolves annotations at run time
 from edge.sealing import AUTHORITY_ROLES
 from ledger_sync.proof.keyfile import Algorithm, load_secret
 from ledger_sync.proof.names import city_problem, id_problem
-from ledger_sync.proof.settings import load_part, parse_folder, setting
+from ledger_sync.proof.settings import (
+    Problems,
+    SettingsError,
+    load_part,
+    load_toml,
+    parse_folder,
+    read_settings,
+    setting,
+)
+from ledger_sync.proof.trust import GatewayKey, check_key_ranges
 
 
 @dataclass(frozen=True, slots=True)
 class AuthorityPlace:
-    """authority.toml: who an authority is and where it keeps its key."""
+    """Who an authority is and where it keeps its keys: all that `wayside authority init` needs of authority.toml."""
 
     city: str = setting(doc="the city's name", check=city_problem)
     id: str = setting(doc="the authority's id", check=id_problem)
     role: str = setting(doc="what it may open", choices=AUTHORITY_ROLES)
-    data_dir: Path = setting(doc="the folder for its identity", parse=parse_folder)
+    data_dir: Path = setting(doc="the folder for its identity, and for evidence", parse=parse_folder)
 
     @property
     def key_path(self) -> Path:
-        """The file of the X25519 key."""
+        """The file of the X25519 key, which opens."""
         return self.data_dir / "identity" / "authority.key"
+
+    @property
+    def signing_key_path(self) -> Path:
+        """The file of the Ed25519 key, which acknowledges."""
+        return self.data_dir / "identity" / "signing.key"
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorityOffice(AuthorityPlace):
+    """What opening evidence needs of authority.toml: whose signatures count."""
+
+    gateway: tuple[GatewayKey, ...] = setting((), doc="whose evidence it takes: [[gateway]] with id and public_key")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthoritySettings(AuthorityOffice):
+    """The whole of authority.toml."""
+
+    broker: BrokerSettings = setting(doc="a [broker] table with url")
+    size_max_mb: int = setting(65_536, doc="of all evidence together", minimum=1, maximum=1 << 24)
 
 
 def load_authority_place(path: Path) -> AuthorityPlace:
     """The authority of the file at `path`, whose folder is where data_dir begins. Raises SettingsError."""
     place = load_part(AuthorityPlace, path)
     return replace(place, data_dir=path.parent / place.data_dir)
+
+
+def load_authority_office(path: Path) -> AuthorityOffice:
+    """The authority of the file at `path` and its gateways' keys; the rest may be missing. Raises SettingsError."""
+    office = load_part(AuthorityOffice, path)
+    return replace(office, data_dir=path.parent / office.data_dir)
+
+
+def load_authority_settings(path: Path) -> AuthoritySettings:
+    """The settings in the file at `path`, whose folder is where data_dir begins. Raises SettingsError."""
+    problems = Problems()
+    settings = read_settings(AuthoritySettings, load_toml(path), problems)
+    if settings is not None:
+        _check_gateways(settings, problems)
+    if settings is None or problems:
+        raise SettingsError(str(path), tuple(problems))
+    return replace(settings, data_dir=path.parent / settings.data_dir)
+
+
+def _check_gateways(settings: AuthoritySettings, problems: Problems) -> None:
+    if not settings.gateway:
+        problems.add("gateway", "is empty; name at least one [[gateway]] with id and public_key")
+    for index, key in enumerate(settings.gateway):
+        if key.id == settings.id:
+            # Both would use it as their MQTT client id, and push each other off the broker.
+            problems.add(f"gateway[{index}].id", f"is {key.id!r}, the authority's own; each needs an id of its own")
+    check_key_ranges(settings.gateway, problems)
 
 
 def load_authority_key(path: Path) -> PrivateKey:

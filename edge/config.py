@@ -9,6 +9,7 @@ from typing import Any
 
 from broker.url import BrokerSettings, BrokerUrl  # noqa: TC001 - the settings reader resolves annotations at run time
 from edge.device.config import DeviceConfig, check_sealing, read_devices
+from edge.evidence.settings import EvidenceConfig
 from edge.sealing import AUTHORITY_ROLES, parse_sealing_key
 from ledger_sync.proof.names import city_problem, id_problem
 from ledger_sync.proof.settings import (
@@ -17,6 +18,7 @@ from ledger_sync.proof.settings import (
     load_part,
     load_toml,
     parse_folder,
+    parse_public_key,
     read_settings,
     setting,
 )
@@ -60,6 +62,9 @@ class AuthorityConfig:
     id: str = setting(doc="the authority's id", check=id_problem)
     role: str = setting(doc="what it may open", choices=AUTHORITY_ROLES)
     public_key: bytes = setting(doc="its X25519 public key", parse=parse_sealing_key)
+    signing_key: bytes | None = setting(
+        None, doc="its Ed25519 public key, with which it acknowledges evidence", parse=parse_public_key
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,11 @@ class GatewayPlace:
         """The file of the event key."""
         return self.data_dir / "identity" / "event.key"
 
+    @property
+    def evidence_dir(self) -> Path:
+        """The folder in which each device that keeps evidence has a folder of its own."""
+        return self.data_dir / "evidence"
+
 
 @dataclass(frozen=True, slots=True)
 class _GatewayFile(GatewayPlace):
@@ -88,6 +98,7 @@ class _GatewayFile(GatewayPlace):
     batch: BatchConfig = setting(BatchConfig(), doc="when a batch closes")
     journal: JournalConfig = setting(JournalConfig(), doc="commits and size")
     health: HealthConfig = setting(HealthConfig(), doc="health messages")
+    evidence: EvidenceConfig = setting(EvidenceConfig(), doc="copies of evidence, and its upload")
     authority: tuple[AuthorityConfig, ...] = setting((), doc="to whom data may be sealed")
     device: tuple[dict[str, Any], ...] = setting((), doc="the devices", parse=_parse_devices)
 
@@ -103,6 +114,7 @@ class GatewayConfig:
     batch: BatchConfig
     journal: JournalConfig
     health: HealthConfig
+    evidence: EvidenceConfig
     authorities: tuple[AuthorityConfig, ...]
     devices: tuple[DeviceConfig, ...]
     sha256: bytes
@@ -142,6 +154,7 @@ def load_gateway_config(path: Path) -> GatewayConfig:
         batch=file.batch,
         journal=file.journal,
         health=file.health,
+        evidence=file.evidence,
         authorities=file.authority,
         devices=tuple(device for _, device in devices),
         sha256=sha256(path.read_bytes()).digest(),

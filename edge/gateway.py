@@ -23,9 +23,10 @@ from broker.status import GatewayState, health_publication, status_publication
 from broker.topics import RECEIPT, batch_filter, parse_batch_topic
 from edge.anchor_store import JournalAnchorStore
 from edge.clock import Clock
-from edge.device.drivers import last_recorded, make_driver
+from edge.device.drivers import followed_devices, last_recorded, make_driver
 from edge.device.supervisor import SupervisedDevice, supervise
 from edge.error_groups import leaves
+from edge.evidence.uploader import evidence_subscriptions, make_uploader
 from edge.health import HealthSources
 from edge.journal.errors import JournalCorruptError
 from edge.journal.files import ensure_born, journals_set_aside, last_known, set_aside
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
     from broker.publication import Publication
     from edge.config import GatewayConfig
+    from edge.evidence.uploader import Uploader
     from edge.signer import Signer
     from ledger_sync.anchorer import AnchorStore
 
@@ -97,16 +99,17 @@ async def _run_journal(config: GatewayConfig, signer: Signer, stop: asyncio.Even
     with contextlib.ExitStack() as stack:
         readers = _Readers(*(stack.enter_context(JournalReader(path)) for _ in fields(_Readers)))
         aside = open_set_aside(config.place.data_dir, stack)
-        await _Gateway(config, journal, readers, aside, Clock()).run(stop)
+        await _Gateway(config, journal, readers, aside, Clock(), step).run(stop)
 
 
 @dataclass(frozen=True, slots=True)
 class _Readers:
-    """One reading connection for each that may read at the same time: anchorer, health, background check."""
+    """One reading connection for each that may read at the same time: anchorer, health, background check, uploader."""
 
     anchorer: JournalReader
     health: JournalReader
     check: JournalReader
+    evidence: JournalReader
 
 
 @dataclass(slots=True)
@@ -118,6 +121,7 @@ class _Parts:
     anchorer: Anchorer
     set_aside: list[Anchorer]
     devices: list[SupervisedDevice]
+    uploader: Uploader
     health: HealthSources
 
 
@@ -131,15 +135,16 @@ class _Gateway:
         readers: _Readers,
         aside: Sequence[AnchorStore],
         clock: Clock,
+        step: Callable[[str], None],
     ) -> None:
         self._config = config
         self._clock = clock
         self._since = datetime.now(UTC)
         self._is_new = journal.position == (1, 1)
         self._readers = readers
-        self._parts = self._wire(journal, aside)
+        self._parts = self._wire(journal, aside, step)
 
-    def _wire(self, journal: JournalWriter, aside: Sequence[AnchorStore]) -> _Parts:
+    def _wire(self, journal: JournalWriter, aside: Sequence[AnchorStore], step: Callable[[str], None]) -> _Parts:
         config, place = self._config, self._config.place
         limits = RecorderLimits(
             commit_count_max=config.journal.commit_count_max,
@@ -151,7 +156,7 @@ class _Gateway:
         session = Session(
             config.broker,
             place.gateway,
-            subscriptions=((batch_filter(RECEIPT, place.city, place.gateway), 1),),
+            subscriptions=((batch_filter(RECEIPT, place.city, place.gateway), 1), *evidence_subscriptions(config)),
             will=self._status(GatewayState.OFFLINE, self._since),
             on_connect=(self._status(GatewayState.ONLINE, self._since),),
         )
@@ -159,10 +164,8 @@ class _Gateway:
         anchorer, *set_aside = (
             Anchorer(session, store, place.city, place.gateway, config.ledgers) for store in (current, *aside)
         )
-        devices = [
-            SupervisedDevice(device.common, make_driver(device, config.authorities), place.gateway)
-            for device in config.devices
-        ]
+        devices = self._make_devices(recorder)
+        uploader = make_uploader(config, session, self._readers.evidence, step)
         health = HealthSources(
             place.data_dir,
             limits.size_max_bytes,
@@ -172,8 +175,20 @@ class _Gateway:
             self._readers.health,
             anchorer.counters,
             devices,
+            uploader.health,
         )
-        return _Parts(recorder, session, anchorer, set_aside, devices, health)
+        return _Parts(recorder, session, anchorer, set_aside, devices, uploader, health)
+
+    def _make_devices(self, recorder: Recorder) -> list[SupervisedDevice]:
+        config, place = self._config, self._config.place
+        devices = []
+        for one in config.devices:
+            driver = make_driver(one, config.authorities, place.evidence_dir)
+            device = SupervisedDevice(one.common, driver, place.gateway)
+            for followed in followed_devices(driver, one, place.gateway):
+                recorder.follow(followed, device.follow)
+            devices.append(device)
+        return devices
 
     def _status(self, state: GatewayState, since: datetime) -> Publication:
         place = self._config.place
@@ -196,6 +211,7 @@ class _Gateway:
                     tasks.create_task(self._receive(), name="receipts"),
                     tasks.create_task(self._tell_health(), name="health"),
                     tasks.create_task(self._check_journal(), name="journal check"),
+                    tasks.create_task(parts.uploader.run(), name="evidence"),
                 ]
                 session = tasks.create_task(parts.session.run(), name="session")
                 failure = tasks.create_task(self._watch_recorder(), name="recorder")
@@ -248,6 +264,8 @@ class _Gateway:
         current = self._parts.anchorer
         of_journal = {one.journal_id: one for one in (current, *self._parts.set_aside)}
         async for message in self._parts.session.messages():
+            if self._parts.uploader.receive(message):
+                continue
             address = parse_batch_topic(RECEIPT, self._config.place.city, message.topic)
             await of_journal.get(address.journal if address else b"", current).receive(message)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from edge.journal.stats import age_s
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from broker.session import Session
     from edge.clock import Clock
@@ -38,6 +38,7 @@ class HealthSources:
     reader: JournalReader
     anchorer: AnchorerCounters
     devices: Sequence[SupervisedDevice]
+    evidence: Callable[[], dict[str, Any]]
     _previous: tuple[float, int] | None = None
 
     def values(self) -> dict[str, Any]:
@@ -66,6 +67,7 @@ class HealthSources:
             },
             "machine": self._machine(),
             "devices": [_device(device) for device in self.devices],
+            "evidence": self.evidence(),
         }
 
     def _journal(self) -> dict[str, Any]:

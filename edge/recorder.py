@@ -17,10 +17,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from devices.driver import Origin, Reading, Recorded, Refused
+from devices.driver import CommittedEvent, Origin, Reading, Recorded, Refused
 from edge.journal.errors import JournalError, UnknownOutcomeError
 from edge.journal.recall import Seen, recall_entry
 from edge.journal.writer import KeepAnswer, NewEvent, Seal
+from ledger_sync.proof import cbor
 from ledger_sync.proof.errors import SchemaError
 from ledger_sync.proof.event import ORIGINS, encode_data, encode_evidence
 from ledger_sync.proof.event_types import GATEWAY_PREFIX, HEALTH, PASSPORT, event_type
@@ -37,6 +38,7 @@ log = logging.getLogger("wayside.recorder")
 
 Outcome = Recorded | Refused
 OnOutcome = Callable[[Outcome], None]
+OnCommitted = Callable[[CommittedEvent], None]
 
 QUEUE_GROUPS = 4
 RETRY_MAX_S = 10.0
@@ -75,6 +77,7 @@ class Recorder:
         self._limits = limits
         self._queue_max = QUEUE_GROUPS * limits.commit_count_max
         self._queue: deque[_Queued] = deque()
+        self._followers: dict[str, list[OnCommitted]] = {}
         self._wake = threading.Condition()
         self._stopping = False
         self._loop = asyncio.get_running_loop()
@@ -88,6 +91,13 @@ class Recorder:
         self.size_bytes = journal.size_bytes()
         self._ended = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
+
+    def follow(self, device: str, on_committed: OnCommitted) -> None:
+        """Have `on_committed` called on the event loop with each event of a device once it is durable, in their order.
+
+        To be called before `start`. The gateway's id stands for its own events.
+        """
+        self._followers.setdefault(device, []).append(on_committed)
 
     def start(self) -> None:
         """Start the writer thread."""
@@ -212,18 +222,29 @@ class Recorder:
             return [self._queue.popleft() for _ in range(count)], self._stopping
 
     def _commit(self, group: list[_Queued]) -> None:
-        seen = iter(self._commit_until_known([queued.change for queued in group]))
+        seen = self._commit_until_known([queued.change for queued in group])
+        of_events = iter(seen)
         answers: list[tuple[OnOutcome, Outcome]] = []
         recorded = 0
         for change, on_outcome, _ in group:
             outcome: Outcome = _RECORDED
             if isinstance(change, NewEvent):
-                known = next(seen)
+                known = next(of_events)
                 recorded += known is Seen.NEW
                 outcome = _OTHER_CONTENT if known is Seen.OTHER_CONTENT else _RECORDED
             if on_outcome is not None:
                 answers.append((on_outcome, outcome))
         self._call(self._settle, answers, recorded, self._journal.size_bytes())
+        if self._followers:
+            self._call_followers(group, seen, self._journal.next_sequence - recorded)
+
+    def _call_followers(self, group: list[_Queued], seen: list[Seen], sequence: int) -> None:
+        """Tell followers what was new in a group that is durable; `sequence` is the first that it was given."""
+        events = (queued.change for queued in group if isinstance(queued.change, NewEvent))
+        for change in (event for event, known in zip(events, seen, strict=True) if known is Seen.NEW):
+            for on_committed in self._followers.get(change.device, ()):
+                self._call(on_committed, _committed(change, self._journal.journal_id, sequence))
+            sequence += 1
 
     def _commit_until_known(self, changes: list[Change]) -> list[Seen]:
         """Commit, however often the disk fails. What a failed commit did is decided by reading the file again."""
@@ -315,6 +336,11 @@ def _encode(reading: Reading) -> tuple[EventType, bytes, bytes]:
     if reading.origin not in ORIGINS:
         raise SchemaError("must be one of devices.driver.Origin", "origin")
     return row, data, evidence
+
+
+def _committed(change: NewEvent, journal: bytes, sequence: int) -> CommittedEvent:
+    stamp, data = change.stamp, cbor.decode(change.data)
+    return CommittedEvent(change.device, change.row.name, data, journal, sequence, stamp.utc_us, stamp.clock.error_us)
 
 
 def _resolver(done: asyncio.Future[None]) -> OnOutcome:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from devices.driver import Seal
 
 
-AUTHORITY_ROLES = ("transit", "traffic", "utility", "settlement")
-"""What an authority may open."""
+AUTHORITY_ROLES = ("transit", "traffic", "utility", "settlement", "oversight")
+"""What an authority may open; oversight opens nothing alone, but without it nobody opens unblurred pictures."""
 
 
 def seal_to(public_key: bytes) -> Seal:

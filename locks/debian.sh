@@ -1,7 +1,10 @@
 #!/bin/sh
-# Installs the Debian packages that hold the programs some tests need, where that is possible without asking.
+# Installs the Debian packages that some tests need, where that is possible without asking.
 #
-#   sh locks/debian.sh PROGRAM:PACKAGE...
+#   sh locks/debian.sh PROGRAM:PACKAGE... PACKAGE...
+#
+# A package that brings a program counts as installed where the program is, whoever put it there; one that brings
+# none, where dpkg says so.
 #
 # Needs apt-get, and root or a sudo that asks for no password. What stays missing is counted and named, and its
 # tests are skipped: this script never fails for it.
@@ -10,14 +13,22 @@ set -eu
 # Debian keeps daemons out of a plain user's PATH.
 PATH=$PATH:/usr/sbin:/sbin
 
-# Sets $missing and $packages to what of PROGRAM:PACKAGE... is not installed, and $count to how many that are.
+# $1: PROGRAM:PACKAGE or PACKAGE.
+is_installed() {
+    case "$1" in
+        *:*) command -v "${1%%:*}" >/dev/null ;;
+        *) [ "$(dpkg-query --show --showformat '${db:Status-Status}' "$1" 2>/dev/null)" = installed ] ;;
+    esac
+}
+
+# Sets $missing and $packages to what of the arguments is not installed, and $count to how many that are.
 look() {
     missing='' packages='' count=0
-    for pair in "$@"; do
-        if ! command -v "${pair%%:*}" >/dev/null; then
+    for wanted in "$@"; do
+        if ! is_installed "$wanted"; then
             count=$((count + 1))
-            missing="$missing ${pair%%:*}"
-            packages="$packages ${pair##*:}"
+            missing="$missing ${wanted%%:*}"
+            packages="$packages ${wanted##*:}"
         fi
     done
 }
@@ -48,5 +59,5 @@ if [ -n "$packages" ] && may_install; then
     look "$@"
 fi
 if [ "$count" -gt 0 ]; then
-    echo "$count programs are missing, and the tests that need them will be skipped:$missing (apt install$packages)"
+    echo "$count missing, and the tests that need them will be skipped:$missing (apt install$packages)"
 fi

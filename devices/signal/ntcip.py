@@ -75,10 +75,9 @@ class NtcipSettings:
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    """One good answer: asked for and received when (monotonic), and what it said."""
+    """One good answer: asked for when (monotonic), and what it said."""
 
     asked_s: float
-    received_s: float
     statuses: Statuses
 
 
@@ -130,9 +129,9 @@ class Ntcip:
         self._first = None
         since_s, snapshot, opening = first.asked_s, first, True
         while True:
-            # Between the two moments when the agent looked: no later than this answer, no earlier than that question.
-            passed_ms = max(self._settings.poll_ms, math.ceil((snapshot.received_s - since_s) * 1000))
             for change in watch.changes(snapshot.statuses):
+                # No earlier than the question before, and told no later than now: a reading may have had to wait.
+                passed_ms = max(self._settings.poll_ms, math.ceil((time.monotonic() - since_s) * 1000))
                 self.counters.readings += 1
                 yield self._reading(change, passed_ms, opening=opening)
             since_s, opening = snapshot.asked_s, False
@@ -164,11 +163,10 @@ class Ntcip:
             await asyncio.sleep(self._asked_s + interval_s - time.monotonic())
             self._asked_s = time.monotonic()
             answer = await self._exchange()
-            received_s = time.monotonic()
             statuses = None if answer is None else self._statuses(answer)
             if statuses:
                 self._lost = 0
-                return _Snapshot(self._asked_s, received_s, statuses)
+                return _Snapshot(self._asked_s, statuses)
 
     async def _exchange(self) -> Answer | None:
         """The answer to one GET; None when it is lost, which is counted."""

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from .device import SimulatedDevice
 
 KINDS = {
+    "camera": "camera.camera:Camera",
     "contact-digital-input": "contact.digital_input:DigitalInputContact",
     "evidence-package": "evidence.package:PackageBox",
     "fare-osdp": "fare.osdp:OsdpReader",

@@ -12,7 +12,7 @@ import sqlite3
 import sys
 from importlib.metadata import version
 
-from edge.cli import authority, broker, demo, device, gateway, journal, ledger, proof, sim
+from edge.cli import authority, broker, camera, demo, device, evidence, gateway, journal, ledger, proof, sim
 from edge.cli.exits import FAILS, NOT_TRIED, CannotTryError
 from edge.error_groups import leaves
 from edge.journal.errors import JournalCorruptError, JournalError
@@ -56,13 +56,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"wayside {version('wayside')}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for room in (demo, gateway, device, journal, proof, ledger, authority, broker, sim):
+    for room in (demo, gateway, device, journal, proof, ledger, authority, evidence, broker, camera, sim):
         room.add_verbs(verbs)
     return parser
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one verb; returns the exit code. Whatever goes wrong is told in sentences on stderr, without a traceback."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the shell (`>&-`): what is said goes nowhere
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - a stream for the process
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge.cli.exits import DONE, FAILS, NOT_TRIED, IntermixedParser, add_noun, add_verb, print_json, print_line, seconds
@@ -214,14 +216,15 @@ def _try(options: argparse.Namespace) -> int:
     from edge.cli.running import run_until_signal
     from edge.device.trial import Ending, trial_driver, try_device
 
-    driver = trial_driver(options.driver, options.port, options.settings)
     terminal = _Terminal(as_json=options.json)
     endings: list[Ending] = []
+    with tempfile.TemporaryDirectory(prefix="wayside-try-") as evidence_dir:
+        driver = trial_driver(options.driver, options.port, options.settings, Path(evidence_dir))
 
-    async def run(stop: asyncio.Event) -> None:
-        endings.append(await try_device(driver, terminal, stop, count=options.count, seconds=options.seconds))
+        async def run(stop: asyncio.Event) -> None:
+            endings.append(await try_device(driver, terminal, stop, count=options.count, seconds=options.seconds))
 
-    run_until_signal(run)
+        run_until_signal(run)
     (ending,) = endings
     counters = driver.counters
     sys.stderr.write(

@@ -46,10 +46,10 @@ class Identity(NamedTuple):
 
 
 def tell_identity(identity: Identity, *, as_json: bool, table: str, where: str, **more: str) -> None:
-    """Print who this is; `table`, with `more` in it, is what is entered in `where`."""
+    """Print who this is; `table`, with `more` in it (also part of the JSON), is what is entered in `where`."""
     public_key = base64.b64encode(identity.public_key).decode()
     if as_json:
-        print_json({"id": identity.id, "public_key": public_key, "fingerprint": identity.fingerprint})
+        print_json({"id": identity.id, "public_key": public_key, "fingerprint": identity.fingerprint, **more})
         return
     print_line(
         f"{'made' if identity.is_new else 'kept'} the key {identity.key_path}; fingerprint {identity.fingerprint}"

@@ -27,11 +27,16 @@ url = "mqtt://127.0.0.1:1883"
 # [health]
 # interval_s = 30
 
-# Who may open what a reader of cards seals: what `wayside authority init` prints.
+# Who may open what is sealed: what `wayside authority init` prints.
 # [[authority]]
 # id = "transit-1"
 # role = "transit"
 # public_key = "..."
+
+# [evidence]                         # of cameras; sealed to "traffic", raw pictures to "oversight" as well
+# delete_after_s = 86400             # how long a copy stays once the authority has acknowledged it
+# size_max_mb = 2048                 # above this acknowledged copies go at once
+# upload_kb_s = 256
 
 # [[device]]
 # id = "meter-1"
@@ -59,6 +64,16 @@ AUTHORITY_TOML = """\
 # An authority: who may open what gateways seal to its key. The key stays here, on no gateway.
 city = "demo"                        # a domain name or label
 id = "transit-1"                     # a-z, 0-9 and hyphen
-role = "transit"                     # transit, traffic, utility, settlement
-data_dir = "var-authority"           # identity; relative to this file
+role = "transit"                     # transit, traffic, utility, settlement, oversight
+data_dir = "var-authority"           # identity, and evidence; relative to this file
+
+# What `wayside authority run` needs, to take evidence from gateways (role "traffic").
+# size_max_mb = 65536
+# [broker]
+# url = "mqtt://127.0.0.1:1883"
+
+# One table a gateway's key: what `wayside init` prints.
+# [[gateway]]
+# id = "gw-1"
+# public_key = "..."
 """

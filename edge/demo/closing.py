@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from ledger_sync.proof import report
 
+from .camera import speeding_json
 from .lines import spread_text
+from .road import LIMIT_KM_H
 
 if TYPE_CHECKING:
     from .audit import Audit
+    from .camera import Speeding
     from .figures import Count, Figures, Pipeline, Spread
     from .proof import TapProof
     from .story import Outage
@@ -41,12 +44,24 @@ class Result:
     receipt_wait_longest_s: float
     audit: Audit
     proof: TapProof
+    speeding: Speeding
 
 
 def result_text(result: Result) -> str:
     """The closing lines for people."""
     return "\n".join(
-        ("", _held(result), "", _proven(result.proof), "", _ONESELF.format(wayside=_command()), "", _end(result))
+        (
+            "",
+            _held(result),
+            "",
+            _proven(result.proof),
+            "",
+            _filmed(result.speeding),
+            "",
+            _ONESELF.format(wayside=_command()),
+            "",
+            _end(result),
+        )
     )
 
 
@@ -86,6 +101,18 @@ refused: {proof.refusal.reason}
   {report.printable(str(proof.refusal))}"""
 
 
+def _filmed(speeding: Speeding) -> str:
+    plate = "was not read surely enough" if speeding.plate is None else f"reads {speeding.plate}"
+    checks = "\n".join(f"  {report.printable(check)}" for check in speeding.opened.checks)
+    return f"""\
+A car at {speeding.road.speed_km_h:.1f} km/h where {LIMIT_KM_H} are allowed, filmed, measured, signed and sealed:
+  measured {speeding.speed_km_h:.1f} +- {speeding.uncertainty_km_h:.1f} km/h ({speeding.event.data["class"]}), \
+proof of {speeding.statement_bytes} bytes
+  its plate {plate}, for the traffic authority alone; the ledger and the broker saw a hash
+  the authority opened the picture with its key; the raw pictures need a second one, and opened with both
+{checks}"""
+
+
 def _end(result: Result) -> str:
     return f"All of it held, in {result.seconds:.0f} s. Nothing is left running, and nothing on the disk."
 
@@ -117,6 +144,7 @@ def result_json(result: Result) -> dict[str, Any]:
         "tap_to_acknowledged": _waits(outage.tap_wait_before, result.tap_wait_longest_s),
         "sealed_to_receipted": _waits(outage.receipt_wait_before, result.receipt_wait_longest_s),
         "devices": dict(pipeline.by_device),
+        "speeding": speeding_json(result.speeding),
         "proof": {
             "file": proof.path.name,
             "bytes": proof.size_bytes,

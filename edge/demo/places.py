@@ -12,11 +12,16 @@ from edge.journal.files import current_journal
 from ledger_sync.city.settings import load_ledger_place
 from ledger_sync.proof.keyfile import load_key, make_key
 
+from .camera import FOLDER as CAMERA_FOLDER
+from .camera import lay_out_camera
+
 if TYPE_CHECKING:
     from pathlib import Path
 
     from edge.config import GatewayConfig
     from ledger_sync.city.settings import LedgerPlace
+
+    from .camera import CameraPlaces
 
 GATEWAY, VALIDATOR = "gw-1", "validator-1"
 DEVICES = "devices"
@@ -71,6 +76,10 @@ url = "mqtt://127.0.0.1:{port}"
 [[gateway]]
 id = "gw-1"
 public_key = "{gateway_key}"
+
+[[gateway]]
+id = "gw-2"
+public_key = "{camera_gateway_key}"
 """
 _TRUST_TOML = """\
 city = "demo"
@@ -78,6 +87,10 @@ city = "demo"
 [[gateway]]
 id = "gw-1"
 public_key = "{gateway_key}"
+
+[[gateway]]
+id = "gw-2"
+public_key = "{camera_gateway_key}"
 
 [[ledger]]
 id = "ledger-1"
@@ -96,6 +109,7 @@ class Places:
     gateway: GatewayConfig
     ledger: LedgerPlace
     gateway_key: bytes
+    camera: CameraPlaces
 
     @property
     def journal(self) -> Path:
@@ -104,14 +118,20 @@ class Places:
 
 
 def lay_out(directory: Path) -> Places:
-    """Write the three configurations into `directory` and make both identities, as `wayside init` does."""
+    """Write all configurations into `directory` and make all identities, as `wayside init` does."""
     port = free_port()
     gateway_toml, ledger_toml, trust_toml = (directory / f"{name}.toml" for name in ("gateway", "ledger", "trust"))
     gateway_toml.write_text(_GATEWAY_TOML)
     ledger_toml.write_text(_LEDGER_TOML)
     gateway_key = _public_key(load_gateway_place(gateway_toml).key_path)
     ledger_key = _public_key(load_ledger_place(ledger_toml).key_path)
-    facts = {"port": port, "gateway_key": _base64(gateway_key), "ledger_key": _base64(ledger_key)}
+    camera = lay_out_camera(directory / CAMERA_FOLDER, port, ledger_key)
+    facts = {
+        "port": port,
+        "gateway_key": _base64(gateway_key),
+        "ledger_key": _base64(ledger_key),
+        "camera_gateway_key": _base64(camera.gateway_key),
+    }
     gateway_toml.write_text(_GATEWAY_TOML + _GATEWAY_TOML_REST.format_map(facts))
     ledger_toml.write_text(_LEDGER_TOML + _LEDGER_TOML_REST.format_map(facts))
     trust_toml.write_text(_TRUST_TOML.format_map(facts))
@@ -123,6 +143,7 @@ def lay_out(directory: Path) -> Places:
         load_gateway_config(gateway_toml),
         load_ledger_place(ledger_toml),
         gateway_key,
+        camera,
     )
 
 

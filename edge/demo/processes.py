@@ -1,4 +1,4 @@
-"""The demo's processes: broker, ledger, gateway and meters."""
+"""The demo's processes: broker, ledger, gateway and meters; and the camera's gateway with its authority."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 from edge.harness.processes import Process
 
+from .camera import FOLDER, GATEWAY_TOML, TRAFFIC_TOML
 from .places import DEVICES
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Processes:
-    """Broker, ledger, gateway and meters; leaving the block kills those that run."""
+    """All of them; leaving the block kills those that run."""
 
     def __init__(self, directory: Path, port: int) -> None:
         def process(name: str, *arguments: str) -> Process:
@@ -26,7 +27,9 @@ class Processes:
         self.meters = process(
             "meters", "sim", "run", "tram-stop", "--folder", DEVICES, "--broker", f"mqtt://127.0.0.1:{port}"
         )
-        self._all = (self.gateway, self.meters, self.ledger, self.broker)
+        self.authority = process("authority", "authority", "run", "--config", f"{FOLDER}/{TRAFFIC_TOML}")
+        self.camera = process("camera-gateway", "run", "--config", f"{FOLDER}/{GATEWAY_TOML}")
+        self._all = (self.camera, self.authority, self.gateway, self.meters, self.ledger, self.broker)
 
     def check(self) -> None:
         """Raises HarnessError when one has ended by itself."""

@@ -21,6 +21,7 @@ from edge.journal.errors import JournalError
 from ledger_sync.city.errors import LedgerError
 
 from .audit import audit
+from .camera import is_kept, open_speeding
 from .closing import Result, result_json, result_text
 from .errors import DemoFailedError
 from .figures import Sampler
@@ -33,10 +34,14 @@ from .validator import TappingValidator
 from .watch import GatewayWatch
 
 if TYPE_CHECKING:
+    from .camera import Speeding
+    from .places import Places
     from .screen import Screen
     from .story import Outage
 
 RUN_MAX_S = 58.0
+FILM_MAX_S = 40.0
+LOOK_S = 0.3
 _FAILURES = (HarnessError, JournalError, LedgerError, sqlite3.Error, OSError)
 
 
@@ -96,7 +101,8 @@ async def _play(directory: Path, screen: Screen) -> Result:
     Raises one of `_FAILURES`, or asyncio.CancelledError.
     """
     began = time.monotonic()
-    places = lay_out(directory)
+    screen.tell("laying out configurations and keys; rendering a stretch of road for the camera")
+    places = await asyncio.to_thread(lay_out, directory)
     watch = GatewayWatch(places.gateway)
     with (
         contextlib.closing(screen),
@@ -110,9 +116,10 @@ async def _play(directory: Path, screen: Screen) -> Result:
         checked = await asyncio.to_thread(audit, places, validator.sent, validator.acknowledged)
         if problem := checked.problem():
             raise DemoFailedError(f"{problem}; see {directory}")
+        speeding = await _filmed(places, processes, screen)
         token = validator.sent[outage.last_acknowledged]["token"]
         proof = await asyncio.to_thread(prove_tap, places, str(token))
-        for process in (processes.gateway, processes.ledger, processes.broker):
+        for process in (processes.camera, processes.authority, processes.gateway, processes.ledger, processes.broker):
             await process.stop()
         return Result(
             time.monotonic() - began,
@@ -122,7 +129,27 @@ async def _play(directory: Path, screen: Screen) -> Result:
             max(sampler.receipt_waits_s),
             checked,
             proof,
+            speeding,
         )
+
+
+async def _filmed(places: Places, processes: Processes, screen: Screen) -> Speeding:
+    """The second act: a car passes a camera too fast. Raises one of `_FAILURES`."""
+    screen.tell("a camera at a second gateway: a car comes along that is too fast")
+    processes.authority.start()
+    processes.camera.start()
+    try:
+        async with asyncio.timeout(FILM_MAX_S):
+            while not await asyncio.to_thread(is_kept, places.camera):
+                processes.check()
+                await asyncio.sleep(LOOK_S)
+    except TimeoutError as error:
+        where = places.camera.directory
+        raise DemoFailedError(
+            f"the authority did not have the evidence within {FILM_MAX_S:g} s; see {where}"
+        ) from error
+    screen.tell("its event has its receipt, and the authority the sealed evidence")
+    return await asyncio.to_thread(open_speeding, places.camera, places.trust_toml)
 
 
 async def _told(story: Story, watch: GatewayWatch) -> Outage:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devices.driver import Addressed
+from devices.driver import Addressed, Evidencing, Following
 from devices.registry import DriverRegistryError, load_driver
 from ledger_sync.proof.errors import SchemaError
 from ledger_sync.proof.event_types import PASSPORT, event_type
@@ -115,6 +115,7 @@ def read_devices(
             devices.append((index, device))
     _check_ids(tables, gateway, problems)
     _check_ports(devices, problems)
+    _check_followed(devices, tables, problems)
     return devices
 
 
@@ -137,10 +138,18 @@ def read_device(table: Mapping[str, Any], folder: Path, problems: Problems, plac
 def check_sealing(devices: Iterable[tuple[int, DeviceConfig]], roles: set[str], problems: Problems) -> None:
     """Each device that seals has an authority that can open it."""
     for index, device in devices:
-        role = getattr(load_driver(device.driver), "seals_to", None)  # of devices.driver.Sealing
-        if role is not None and role not in roles:
-            mend = f'name an [[authority]] with role = "{role}"; `wayside authority init` makes its key'
-            problems.add(f"device[{index}]", f"{device.driver!r} reads what only an authority may open: {mend}")
+        for role in authority_roles(device):
+            if role not in roles:
+                mend = f'name an [[authority]] with role = "{role}"; `wayside authority init` makes its key'
+                problems.add(f"device[{index}]", f"{device.driver!r} reads what only an authority may open: {mend}")
+
+
+def authority_roles(device: DeviceConfig) -> tuple[str, ...]:
+    """The roles of the authorities to which the device seals what it reads, or its evidence."""
+    driver_class = load_driver(device.driver)
+    role = getattr(driver_class, "seals_to", None)  # of devices.driver.Sealing
+    evidence = driver_class.evidence_roles(device.settings) if issubclass(driver_class, Evidencing) else ()
+    return evidence if role is None else (role, *evidence)
 
 
 def _driver(name: str, problems: Problems, place: str) -> type[Driver] | None:
@@ -177,6 +186,18 @@ def _check_ports(devices: Iterable[tuple[int, DeviceConfig]], problems: Problems
         elif address in others:
             problems.add(f"device[{index}]", f"is at {address} of {port}, where another device is; correct one")
         others[address] = device.driver
+
+
+def _check_followed(
+    devices: Iterable[tuple[int, DeviceConfig]], tables: Iterable[Mapping[str, Any]], problems: Problems
+) -> None:
+    """Who follows a device follows another one that there is."""
+    ids = {table.get("id") for table in tables if isinstance(table.get("id"), str)}
+    for index, device in devices:
+        driver_class = load_driver(device.driver)
+        followed = driver_class.follows(device.settings) if issubclass(driver_class, Following) else None
+        if followed is not None and followed not in ids - {device.id}:
+            problems.add(f"device[{index}]", f"follows {followed!r}, the id of no other [[device]]; name one that is")
 
 
 def _located(key: str, value: Any, folder: Path) -> Any:

@@ -16,7 +16,18 @@ import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from devices.driver import Answering, DeviceError, Driver, PassingOver, Reading, Refused, Resuming
+from devices.driver import (
+    Answering,
+    CommittedEvent,
+    DeviceError,
+    Driver,
+    Following,
+    Impaired,
+    PassingOver,
+    Reading,
+    Refused,
+    Resuming,
+)
 from edge.device.recording_policy import RecordingPolicy
 from ledger_sync.proof.errors import SchemaError
 from ledger_sync.proof.event_types import HEALTH
@@ -36,6 +47,7 @@ BACKOFF_FIRST_S = 0.5
 BACKOFF_MAX_S = 4.0
 HELD_S = 5.0
 HOLD_MAX_S = 3600.0
+IMPAIRMENT_LOOK_S = 1.0
 OPEN_MAX_S = 30.0
 CLOSE_MAX_S = 1.0
 UNANSWERED_MAX = 1024
@@ -110,6 +122,14 @@ class SupervisedDevice:
             if refused := await recorder.record(self.id, reading):
                 self._count_refused(reading, refused)
 
+    def follow(self, event: CommittedEvent) -> None:
+        """Tell a driver that follows of a committed event; raises nothing."""
+        if isinstance(self.driver, Following):
+            try:
+                self.driver.follow(event)
+            except Exception as error:  # noqa: BLE001 - a driver's defect, told; other devices are told all the same
+                self._log_defect("driver failed to follow", error)
+
     async def _keep_open(self, recorder: Recorder) -> None:
         delay_s = BACKOFF_FIRST_S
         while True:
@@ -135,7 +155,7 @@ class SupervisedDevice:
                 self._resume()
                 await self.driver.open()
             self._opened_at = time.monotonic()
-            held = asyncio.create_task(self._tell_when_held(recorder), name=f"held {self.id}")
+            held = asyncio.create_task(self._watch_opened(recorder), name=f"held {self.id}")
             async for reading in self.driver.readings():
                 await self._take(recorder, reading)
         except DeviceError as error:
@@ -168,12 +188,19 @@ class SupervisedDevice:
             self._log_defect("driver failed; it is opened again", error)
         return reason
 
-    async def _tell_when_held(self, recorder: Recorder) -> None:
+    async def _watch_opened(self, recorder: Recorder) -> None:
+        """Tell that the device is online once its wire has held, and from then on what it cannot do."""
         await asyncio.sleep(self._hold_s)
         if self.last_reading_at is None and self.driver.counters.errors:
             mend = f"`wayside device try {self.driver_name}` shows what is wrong with it"
             log.warning("nothing that the device says is usable", extra={"device": self.id, "mend": mend})
-        await self._tell(recorder, online=True, reason="")
+        await self._tell(recorder, online=True, reason=self._impairment())
+        while isinstance(self.driver, Impaired):
+            await asyncio.sleep(IMPAIRMENT_LOOK_S)
+            await self._tell(recorder, online=True, reason=self._impairment())
+
+    def _impairment(self) -> str:
+        return self.driver.impairment if isinstance(self.driver, Impaired) else ""
 
     async def _close(self) -> None:
         facts = {"device": self.id, "driver": self.driver_name}
@@ -192,7 +219,7 @@ class SupervisedDevice:
     async def _take(self, recorder: Recorder, reading: Reading) -> None:
         self.last_reading_at = time.time()
         if not self.online and not self._flaps:
-            await self._tell(recorder, online=True, reason="")
+            await self._tell(recorder, online=True, reason=self._impairment())
         taken = self.policy.take(reading, self.last_reading_at, time.monotonic())
         if not taken and self._is_passing_over:
             await self._unanswered.acquire()
@@ -258,14 +285,19 @@ class SupervisedDevice:
         log.error(message, extra=facts)
 
     async def _tell(self, recorder: Recorder, *, online: bool, reason: str) -> None:
-        """Record and log a change of state; the first state of a run counts as a change."""
-        self.reason = reason
+        """Record and log a change of state; the first state of a run counts as a change.
+
+        A reason beside `online` is what the device cannot do; another one is a change, too.
+        """
         async with self._telling:
-            if self.online is online:
+            is_told = self.online is online and (not online or self.reason == reason)
+            self.reason = reason
+            if is_told:
                 return
+            state = "offline" if not online else "impaired" if reason else "online"
             counters = self.driver.counters
             data = {
-                "state": "online" if online else "offline",
+                "state": state,
                 "errors": counters.errors,
                 "resyncs": counters.resyncs,
                 "bytes_dropped": counters.bytes_dropped,
@@ -273,8 +305,8 @@ class SupervisedDevice:
             if reason:
                 # A path that is not UTF-8 comes with lone surrogates, which no event can carry.
                 data["reason"] = reason.encode(errors="replace").decode()[:REASON_CHARACTERS_MAX]
-            level = logging.INFO if online else logging.WARNING
-            log.log(level, "device online" if online else "device offline", extra={"device": self.id, "reason": reason})
+            level = logging.INFO if state == "online" else logging.WARNING
+            log.log(level, "device %s", state, extra={"device": self.id, "reason": reason})
             try:
                 await recorder.record_about(self.id, HEALTH, data)
             except SchemaError as error:

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from nacl.public import PrivateKey
 
 from devices.driver import DeviceError
-from devices.registry import load_driver
 from edge.config import AuthorityConfig
-from edge.device.config import read_device
+from edge.device.config import authority_roles, read_device
 from edge.device.drivers import make_driver
 from edge.device.supervisor import CLOSE_MAX_S, OPEN_MAX_S
 from edge.recorder import refusal
@@ -49,8 +48,8 @@ class Listener(Protocol):
         """An error was counted, or the device failed. The sentence may quote the wire."""
 
 
-def trial_driver(name: str, port: str | None, assignments: Iterable[str]) -> Driver:
-    """A driver with the settings that a command line gives as KEY=VALUE; one that seals, to a key that nobody keeps.
+def trial_driver(name: str, port: str | None, assignments: Iterable[str], evidence_dir: Path) -> Driver:
+    """A driver with the settings that a command line gives as KEY=VALUE; one that seals, to keys that nobody keeps.
 
     Relative paths begin at the working directory. Raises SettingsError with all mistakes.
     """
@@ -67,9 +66,8 @@ def trial_driver(name: str, port: str | None, assignments: Iterable[str]) -> Dri
     device = read_device(table | {"id": ID, "driver": name}, Path.cwd(), problems, _PLACE)
     if device is None or problems:
         raise SettingsError(f"driver {name}", tuple(problems))
-    role = getattr(load_driver(name), "seals_to", None)  # of devices.driver.Sealing
-    nobodys_key = PrivateKey.generate().public_key.encode()
-    return make_driver(device, () if role is None else (AuthorityConfig(ID, role, nobodys_key),))
+    nobodys = [AuthorityConfig(ID, role, PrivateKey.generate().public_key.encode()) for role in authority_roles(device)]
+    return make_driver(device, nobodys, evidence_dir)
 
 
 async def try_device(

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 CITY, GATEWAY, LEDGER = "sim", "gw-1", "ledger-1"
 TRUTH = "truth.jsonl"
+ROLES = ("transit", "traffic", "oversight")
+"""Of the authorities to which card readers and cameras seal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,10 @@ def _write_configurations(place: Place) -> None:
     gateway_key = _public_key(load_gateway_place(place.gateway_toml).key_path)
     ledger_key = _public_key(load_ledger_place(place.ledger_toml).key_path)
     broker = toml_table("[broker]", {"url": place.broker})
-    authority = {"id": "transit-1", "role": "transit", "public_key": _base64(_transit_key(folder / "transit.key"))}
+    authorities = (
+        {"id": f"{role}-1", "role": role, "public_key": _base64(_authority_key(folder / f"{role}.key"))}
+        for role in ROLES
+    )
     (folder / "devices.toml").write_text(place.device_tables)
     place.gateway_toml.write_text(
         "\n".join(
@@ -100,7 +105,7 @@ def _write_configurations(place: Place) -> None:
                 broker,
                 toml_table("[batch]", {"age_max_s": 5}),
                 toml_table("[[ledger]]", {"id": LEDGER, "public_key": _base64(ledger_key)}),
-                toml_table("[[authority]]", authority),
+                *(toml_table("[[authority]]", one) for one in authorities),
                 place.device_tables,
             )
         )
@@ -114,8 +119,8 @@ def _public_key(path: Path) -> bytes:
     return load_key(path).public_key
 
 
-def _transit_key(path: Path) -> bytes:
-    """The simulated transit authority's public key; its private one lies beside the truth, for whoever opens cards."""
+def _authority_key(path: Path) -> bytes:
+    """A simulated authority's public key; its private one lies beside the truth, for whoever opens what is sealed."""
     key = nacl.public.PrivateKey.generate()
     path.touch(mode=0o600)
     path.write_text(_base64(bytes(key)))

@@ -49,6 +49,7 @@ class Role(enum.StrEnum):
     ANCHOR = "wayside-anchor+cose"
     RECEIPT = "wayside-receipt+cose"
     REFUSAL = "wayside-refusal+cose"
+    KEPT = "wayside-kept+cose"
 
 
 @dataclass(frozen=True, slots=True)

@@ -243,7 +243,8 @@ DEVICE_PASSPORT = record(
     },
 )
 DEVICE_HEALTH = record(
-    {"state": choice("online", "offline")},
+    # Impaired: it is there, and `reason` says what of its work it cannot do.
+    {"state": choice("online", "impaired", "offline")},
     {"reason": text(300), "errors": _count, "resyncs": _count, "bytes_dropped": _count},
 )
 GATEWAY_START = record({"software": text(64), "configuration_sha256": octets(32)})

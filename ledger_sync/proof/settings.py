@@ -52,12 +52,14 @@ def setting(
     choices: tuple[str, ...] | None = None,
     check: Callable[[Any], str | None] | None = None,
     parse: Callable[[Any], Any] | None = None,
+    key: str | None = None,
 ) -> Any:
     """A field of a settings class.
 
     `minimum`/`maximum` bound a number, or the length of a string; `minimum` also that of an array. `check` gets the
     value and returns what is wrong with it, if anything. `parse` turns the TOML value into the field's and raises
-    ValueError with a sentence; it replaces the type check.
+    ValueError with a sentence; it replaces the type check. `key` is how the file names it, where that is no name in
+    Python, such as "from".
     """
     facts = {
         "doc": doc,
@@ -66,6 +68,7 @@ def setting(
         "choices": choices,
         "check": check,
         "parse": parse,
+        "key": key,
     }
     return dataclasses.field(default=default, metadata=facts)
 
@@ -97,7 +100,7 @@ def read_settings(cls: type[T], table: Mapping[str, Any], problems: Problems, pl
     """An instance of the settings class `cls` from `table`, or None when `problems` was added to."""
     known_before = len(problems)
     hints = typing.get_type_hints(cls)
-    fields = {field.name: field for field in dataclasses.fields(typing.cast("Any", cls))}
+    fields = {field.metadata.get("key") or field.name: field for field in dataclasses.fields(typing.cast("Any", cls))}
     for key in table:
         if key not in fields:
             problems.add(_join(place, key), _unknown(key, fields))
@@ -105,7 +108,7 @@ def read_settings(cls: type[T], table: Mapping[str, Any], problems: Problems, pl
     for name, field in fields.items():
         where = _join(place, name)
         if name in table:
-            values[name] = _value(hints[name], field, table[name], problems, where)
+            values[field.name] = _value(hints[field.name], field, table[name], problems, where)
         elif field.default is dataclasses.MISSING:
             problems.add(where, f"is missing; {field.metadata['doc']}")
     if len(problems) > known_before:
@@ -122,7 +125,7 @@ def load_part(cls: type[T], path: Path) -> T:
 
     Raises SettingsError with all mistakes in its own.
     """
-    names = {field.name for field in dataclasses.fields(typing.cast("Any", cls))}
+    names = {field.metadata.get("key") or field.name for field in dataclasses.fields(typing.cast("Any", cls))}
     problems = Problems()
     part = read_settings(cls, {key: value for key, value in load_toml(path).items() if key in names}, problems)
     if part is None:

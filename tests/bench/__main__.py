@@ -8,7 +8,18 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.bench import crowd, ledger, pipeline, processes, proofs
+from tests.bench import (
+    camera_evidence,
+    camera_plates,
+    camera_red_light,
+    camera_speed,
+    camera_vehicles,
+    crowd,
+    ledger,
+    pipeline,
+    processes,
+    proofs,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +51,30 @@ BARS = {
     "devices_250_core_share": Bar("core", "lower", 0.6),
     "devices_250_rss_mb": Bar("MB", "lower", 150),
     "devices_250_delay_p99_ms": Bar("ms", "lower", 50),
+    "camera_count_rendered": Bar("share", "higher", 0.98),
+    "camera_core_share": Bar("core", "lower", 0.25),
+    "camera_rss_mb": Bar("MB", "lower", 200),
+    "speed_within": Bar("share", "higher", 0.990),
+    "speed_coverage": Bar("share", "higher", 0.85),
+    "speed_p99_kmh": Bar("km/h", "lower", 3.1),
+    "speed_rendered_within_uncertainty": Bar("share", "higher", 1.0),
+    "speed_rendered_bias_kmh": Bar("km/h", "lower", 0.5),
+    "speed_rendered_coverage": Bar("share", "higher", 0.5),
+    "red_light_false": Bar("events", "lower", 0),
+    "red_light_found": Bar("share", "higher", 0.95),
+    "plate_exact_eu": Bar("share", "higher", 0.93),
+    "plate_exact_us": Bar("share", "higher", 0.70),
+    "plate_exact_br": Bar("share", "higher", 0.93),
+    "plate_published": Bar("share", "higher", 0.5),
+    "plate_wrong_published": Bar("share", "lower", 0.02),
+    "plate_cpu_vs_rapidocr": Bar("ratio", "lower", 1 / 15),
+    "evidence_seal_cpu_ms_per_mb": Bar("ms/MB", "lower", 30),
+    "evidence_upload_mb_s": Bar("MB/s", "higher", 2),
+    "evidence_upload_gateway_cpu_ms_per_mb": Bar("ms/MB", "lower", 50),
+    "evidence_upload_authority_cpu_ms_per_mb": Bar("ms/MB", "lower", 60),
+    "receipt_latency_p99_quiet_ms": Bar("ms", "lower", 500),
+    "receipt_latency_p99_beside_upload_ms": Bar("ms", "lower", 500),
+    "receipt_latency_p99_beside_unbounded_upload_ms": Bar("ms", "lower", 500),
 }
 
 # Bars of DESIGN 12 that cannot be reached, why, and the floor that holds instead.
@@ -60,6 +95,15 @@ BENCHES: tuple[Callable[[], dict[str, float]], ...] = (
     processes.start_and_memory,
     processes.latencies,
     crowd.devices_250,
+    camera_vehicles.camera_counts,
+    camera_vehicles.camera_cost,
+    camera_vehicles.camera_memory,
+    camera_speed.speed_recordings,
+    camera_speed.speed_rendered,
+    camera_red_light.red_light_crossings,
+    camera_plates.plates,
+    camera_evidence.sealing,
+    camera_evidence.evidence_upload,
 )
 
 

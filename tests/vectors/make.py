@@ -15,6 +15,8 @@ from typing import Any
 
 from ledger_sync.proof import cbor, cose
 from ledger_sync.proof.errors import CborError, RefusedError
+from ledger_sync.proof.kept import make_kept
+from ledger_sync.proof.keyfile import SecretKey
 from ledger_sync.proof.receipt import RefusalReason, make_refusal, parse_vdp
 from ledger_sync.proof.report import as_json, data_to_json, refusal_as_json
 from ledger_sync.proof.trust import GatewayKey, LedgerKey, Trust
@@ -22,6 +24,7 @@ from ledger_sync.proof.verify import verify
 from tests.support.city_of_proofs import ABSENT, GATEWAY_KEY, LEDGER_KEY, LOGGED_S, build
 
 HERE = Path(__file__).parent
+AUTHORITY_SEED = sha256(b"the authority's").digest()
 
 CBOR_VALID = {
     "integers at every change of length": (
@@ -90,6 +93,8 @@ def proof_vectors() -> dict[str, Any]:
         LEDGER_KEY.sign,
     )
     batch_root, receipt = cose.parse(built.anchor).payload, cose.parse(built.receipt)
+    authority = SecretKey(AUTHORITY_SEED)
+    kept = make_kept("demo", "traffic-1", LOGGED_S, built.statement, b"a manifest", authority)
     return {
         "keys": {
             name: {
@@ -112,6 +117,12 @@ def proof_vectors() -> dict[str, Any]:
         "ledger_receipt": built.receipt.hex(),
         "log": {"proof": parse_vdp(receipt.unprotected[cose.VDP]).encode().hex()},
         "refusal": refusal.hex(),
+        "kept": {
+            "seed": AUTHORITY_SEED.hex(),
+            "public_key": authority.public_key.hex(),
+            "manifest": b"a manifest".hex(),
+            "kept": kept.hex(),
+        },
         "transparent_statement": built.transparent.hex(),
     }
 

@@ -1,1 +1,1 @@
-"""The view of a camera: its lanes and lines, and where on the road each pixel lies."""
+"""Calibration: what the camera's pixels are on the road, how surely, and whether it still looks the same way."""

@@ -1,1 +1,1 @@
-"""Number plates: found, read, and held back where in doubt."""
+"""Number plates, read on trigger only: found, rectified, recognised under the country's syntax, voted on."""

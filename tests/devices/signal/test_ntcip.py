@@ -148,6 +148,18 @@ async def test_the_time_that_question_and_answer_take_is_part_of_the_uncertainty
     await driver.close()
 
 
+async def test_a_change_that_had_to_wait_for_its_reader_says_so(agent: LibraryAgent) -> None:
+    agent.objects = objects(reds=0b11)
+    driver = make(agent)
+    await driver.open()
+    readings = driver.readings()
+    first = await anext(readings)
+    await asyncio.sleep(0.3)
+    second = await anext(readings)
+    assert first.data["resolution_ms"] < 300 <= second.data["resolution_ms"]
+    await driver.close()
+
+
 @pytest.mark.parametrize("version", ["1", "2c"])
 async def test_opening_does_not_wait_for_the_poll_interval_at_each_object_that_is_missing(
     agent: LibraryAgent, version: str

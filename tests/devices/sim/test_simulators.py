@@ -21,8 +21,8 @@ NOW = datetime(2026, 7, 22, 12, 34, 56, tzinfo=UTC)
 SOURCES = sorted((Path(__file__).parents[3] / "devices/sim").rglob("*.py"))
 
 
-LIBRARIES = {"osdp", "osdp_sys", "paho"}
-"""What a simulator may use beside the standard library: libosdp serves both ends, and MQTT is no device's protocol."""
+LIBRARIES = {"cv2", "gi", "numpy", "osdp", "osdp_sys", "paho"}
+"""What a simulator may use beside the standard library: to render and serve video, libosdp for both ends, and MQTT."""
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: "-".join(path.parts[-2:]))

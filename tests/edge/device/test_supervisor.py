@@ -487,6 +487,36 @@ async def test_no_devices_at_all_are_supervised_until_cancelled(tmp_path: Path) 
         assert task.done()  # nothing to do: the gateway goes on with its heartbeat
 
 
+class ImpairedDriver(ScriptedDriver):
+    """A scripted driver that is open and may not do all of its work."""
+
+    impairment = ""
+
+
+async def test_what_an_open_device_cannot_do_is_told_when_it_begins_changes_and_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "IMPAIRMENT_LOOK_S", 0.001)
+    driver = ImpairedDriver([tap(), FOREVER])
+    told: list[tuple[str, str | None]] = [("online", None)]
+    async with recording(tmp_path) as recorder, supervised(recorder, device(driver)):
+        for impairment in ("no pictures; plug it in", "the camera was moved; calibrate it", ""):
+            await until(lambda: recorder.recorded_count == 1 + len(told))
+            driver.impairment = impairment
+            told.append(("impaired", impairment) if impairment else ("online", None))
+        await until(lambda: recorder.recorded_count == 1 + len(told))
+        await asyncio.sleep(0.05)
+    assert [(data["state"], data.get("reason")) for data in health(tmp_path)] == told
+
+
+async def test_a_device_that_is_impaired_from_the_beginning_is_never_told_to_be_well(tmp_path: Path) -> None:
+    driver = ImpairedDriver([FOREVER])
+    driver.impairment = "no pictures; plug it in"
+    async with recording(tmp_path) as recorder, supervised(recorder, device(driver)):
+        await until(lambda: recorder.recorded_count)
+    assert [data["state"] for data in health(tmp_path)] == ["impaired"]
+
+
 async def test_a_device_does_not_tell_its_own_health(tmp_path: Path) -> None:
     told = Reading(
         "device.health", {"state": "offline", "errors": 0, "resyncs": 0, "bytes_dropped": 0}, Origin.UNPROTECTED

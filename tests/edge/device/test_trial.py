@@ -139,7 +139,7 @@ async def test_a_driver_that_does_not_close_is_told(monkeypatch: pytest.MonkeyPa
 def test_settings_are_toml_values_and_bare_words_are_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     words = ["bytesize=7", "parity=E", 'registers=["1.8.x"]', "crc_required=false", "record_every_s=0"]
-    driver = trial_driver("dsmr", "ttyUSB0", words)
+    driver = trial_driver("dsmr", "ttyUSB0", words, tmp_path)
     assert driver._line.port == str(tmp_path / "ttyUSB0")  # type: ignore[attr-defined]
     assert (driver._line._bytesize, driver._line._parity) == (7, "E")  # type: ignore[attr-defined]
 
@@ -161,9 +161,9 @@ def test_what_is_no_toml_value_is_text(text: str, value: object) -> None:
     assert trial._toml_value(text) == value
 
 
-def test_all_mistakes_are_told_at_once() -> None:
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as raised:
-        trial_driver("dsmr", None, ["parity=X", "what=1", "nonsense"])
+        trial_driver("dsmr", None, ["parity=X", "what=1", "nonsense"], tmp_path)
     told = "\n".join(raised.value.problems)
     for part in (
         "'nonsense' is no setting",
@@ -175,6 +175,6 @@ def test_all_mistakes_are_told_at_once() -> None:
 
 
 @pytest.mark.parametrize("name", ["no-such-driver", ""])
-def test_an_unknown_driver_is_told_with_those_that_are_known(name: str) -> None:
+def test_an_unknown_driver_is_told_with_those_that_are_known(name: str, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"known are .*dsmr"):
-        trial_driver(name, None, [])
+        trial_driver(name, None, [], tmp_path)

@@ -15,6 +15,8 @@ import pytest
 
 import ledger_sync.proof
 from ledger_sync.proof import cbor
+from ledger_sync.proof.kept import make_kept
+from ledger_sync.proof.keyfile import SecretKey
 from ledger_sync.proof.receipt import RefusalReason, make_refusal
 from tests.ledger_sync.proof.test_event_types import EXAMPLES
 from tests.support.city_of_proofs import ABSENT, LEDGER_KEY, LOGGED_S, Plan, build
@@ -32,12 +34,14 @@ REFUSAL = make_refusal(
     LEDGER_KEY.kid,
     LEDGER_KEY.sign,
 )
+KEPT = make_kept("demo", "traffic-1", LOGGED_S, BUILT.statement, b"a manifest", SecretKey(bytes(32)))
 WHOLE = {
     "event": BUILT.statement,
     "anchor": BUILT.anchor,
     "inner-receipt": BUILT.inner,
     "ledger-receipt": BUILT.receipt,
     "refusal": REFUSAL,
+    "kept": KEPT,
     "transparent-statement": BUILT.transparent,
 }
 # What the byte strings of each hold, in the order in which they stand in it.
@@ -47,6 +51,7 @@ INSIDE = {
     "inner-receipt": ("anchor-header", "ledger-receipt", "inclusion-proof"),
     "ledger-receipt": ("receipt-header", "inclusion-proof"),
     "refusal": ("refusal-header", "refusal-payload"),
+    "kept": ("kept-header", "kept-payload"),
     "transparent-statement": ("event-header", "inner-receipt", "event-payload"),
 }
 

@@ -1,0 +1,56 @@
+"""Confirming a view: the reference that the camera's view is watched by, made and tried."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from devices.camera.calibration.view_reference import make_reference, view_size
+from devices.camera.calibration.view_watch import MOVED_PX, ViewWatch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from devices.camera.calibration.view_reference import ViewReference
+    from devices.camera.frame import Image
+
+FRAMES = 30
+FRAMES_APART_S = 0.5
+_FRAMES_MIN = 10
+_RECOGNISED_SHARE_MIN = 0.8
+
+
+class NotConfirmableError(Exception):
+    """These frames make no reference; the sentence says why, and the mend."""
+
+
+def confirm_view(given: Iterable[Image], calibration_sha256: bytes) -> ViewReference:
+    """A reference from some seconds of frames, by which each of them is recognised.
+
+    Raises NotConfirmableError when it would not be, for then speed could never be measured.
+    """
+    frames: list[Image] = [
+        np.asarray(cv2.resize(image, view_size(image), interpolation=cv2.INTER_AREA), dtype=np.uint8) for image in given
+    ]
+    if len(frames) < _FRAMES_MIN:
+        raise NotConfirmableError(
+            f"only {len(frames)} frames came; give a video of {_FRAMES_MIN * FRAMES_APART_S:.0f} s or more"
+        )
+    reference = make_reference(frames, calibration_sha256)
+    if reference is None:
+        raise NotConfirmableError(
+            "the view shows too few edges that stay: confirm by daylight, with kerbs, walls or road markings in it"
+        )
+    watch = ViewWatch(reference)
+    found = [displacement for image in frames if (displacement := watch.take(image)) is not None]
+    if len(found) < _RECOGNISED_SHARE_MIN * len(frames):
+        raise NotConfirmableError(
+            f"the view is recognised in {len(found)} of {len(frames)} frames only: confirm by daylight, in thin traffic"
+        )
+    if max(found) >= MOVED_PX:
+        raise NotConfirmableError(
+            f"the camera moves, by {max(found):.1f} px of a frame 640 px wide while it was watched: fasten it"
+        )
+    return reference

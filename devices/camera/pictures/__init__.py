@@ -1,0 +1,1 @@
+"""Pictures for people: what a violation looked like, and what the camera makes of its view."""

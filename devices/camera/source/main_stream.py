@@ -1,0 +1,126 @@
+"""A camera's main stream, of which only what evidence asks for is ever decoded.
+
+To decode 1080p all the time costs more than everything else; to keep the last seconds as they came costs next to
+nothing. A picture is found by UTC, as the two streams of a camera share no other time.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from devices.camera.frame import Frame
+from devices.camera.source.address import Transport, read_address
+from devices.camera.source.capture_thread import CaptureThread
+from devices.camera.source.clocks import read_clocks
+from devices.camera.source.counters import SourceCounters
+from devices.camera.source.errors import SourceError, StreamLostError
+from devices.camera.source.opencv_capture import CLOCKS
+from devices.camera.source.opencv_video import open_video, read_video
+from devices.camera.source.packets import Packet, Packets
+from devices.camera.source.timeline import Timeline
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from devices.camera.frame import Image
+    from devices.camera.source.clocks import Clocks
+    from devices.camera.source.settings import SourceSettings
+
+
+class MainStream:
+    """The last `keep_s` seconds of a stream, in at most `keep_bytes_max` bytes, over RTSP or MPEG-TS.
+
+    Raises SourceError where the settings cannot work. `read` gives the gateway's clocks.
+    """
+
+    def __init__(
+        self,
+        settings: SourceSettings,
+        read: Callable[[], Clocks] = read_clocks,
+        *,
+        keep_s: float = 10.0,
+        keep_bytes_max: int = 32 << 20,
+    ) -> None:
+        self._settings, self._read = settings, read
+        self._address = read_address(settings)
+        if self._address.transport not in (Transport.RTSP, Transport.MPEG_TS):
+            raise SourceError(f"{self._address.place}: a main stream must come over rtsp:// or tcp://")
+        self._timeline = Timeline(settings.latency_max_ms * 1000)
+        self._packets = Packets(round(keep_s * 1_000_000), keep_bytes_max)
+        self.counters = SourceCounters()
+        self._thread = CaptureThread(self._address.place, settings, self.counters, self._capture)
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing comes just now, in one sentence; None while it does."""
+        return self._thread.trouble
+
+    def start(self) -> None:
+        """Begin to capture. Called once."""
+        self._thread.start()
+
+    def frame_at(self, utc_us: int) -> Frame | None:
+        """The picture that was taken nearest to `utc_us`, decoded now: up to a second of work on a core.
+
+        Its own times tell how near. None if none is kept, or if it cannot be told which of those decoded it is. Raises
+        SourceError where opening the stream anew cannot help.
+        """
+        self._thread.check()
+        run = self._packets.nearest(utc_us)
+        if run is None:
+            return None
+        decoded, image = _decode(run.data)
+        if image is None or decoded != len(run.data):
+            self.counters.damaged += 1
+            return None
+        self.counters.frames += 1
+        return Frame(image, *run.moment)
+
+    def close(self) -> None:
+        """Stop capturing and release the stream; waits no longer than the timeouts say."""
+        self._thread.close()
+
+    def _capture(self) -> None:
+        """One opening of the stream, until it is lost."""
+        video = open_video(self._address, self._settings, is_compressed=True)
+        try:
+            self.counters.openings += 1
+            self._timeline.begin()
+            self._packets.break_off()
+            # Parameter sets may stand in the session's description alone.
+            has_head, head = video.retrieve(flag=int(video.get(cv2.CAP_PROP_CODEC_EXTRADATA_INDEX)))
+            while not self._thread.closing.is_set():
+                self._thread.alive()
+                self._take(video, head.tobytes() if has_head else b"")
+        finally:
+            video.release()
+
+    def _take(self, video: cv2.VideoCapture, head: bytes) -> None:
+        data = read_video(video)
+        if data is None:
+            raise StreamLostError(f"{self._address.place}: the stream stopped")
+        arrival = self._read()
+        stream_us = round(video.get(cv2.CAP_PROP_POS_MSEC) * 1000)
+        moment = self._timeline.place(stream_us, arrival, CLOCKS[self._address.transport])
+        is_key = video.get(cv2.CAP_PROP_LRF_HAS_KEY_FRAME) == 1
+        self._thread.trouble = None
+        self._packets.add(Packet(head * is_key + data.tobytes(), is_key, stream_us, arrival.monotonic_us, moment))
+
+
+def _decode(pictures: tuple[bytes, ...]) -> tuple[int, Image | None]:
+    """How many pictures these are for libavformat, which finds out what they are (H.264 or H.265), and the last."""
+    # A file in memory: OpenCV's own reading from a Python object drops it without holding the interpreter's lock.
+    descriptor = os.memfd_create("pictures")
+    with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor
+        file.write(b"".join(pictures))
+        file.flush()
+        video = cv2.VideoCapture(f"/proc/self/fd/{descriptor}", cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+        decoded, last = 0, None
+        while (picture := read_video(video)) is not None:
+            decoded, last = decoded + 1, picture
+        video.release()
+    return decoded, None if last is None else np.asarray(last, np.uint8)

@@ -1,0 +1,122 @@
+"""From a mask to what may be vehicles: connected parts, put together and cut apart by what is expected where."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import cv2
+import numpy as np
+
+from devices.camera.vehicles.cutting import Cutting
+from devices.camera.vehicles.extent import Extent
+from devices.camera.vehicles.segment import AREA_MIN_PX, Segment, front_of, is_large, whole_front_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from devices.camera.vehicles.foreground import Mask
+    from devices.camera.vehicles.view import View
+
+    Array = npt.NDArray[np.float64]
+    Labels = npt.NDArray[np.int32]
+
+_COVERED_SHARE = 0.25
+"""A part that covers so much of where a vehicle is expected shows it."""
+_GROWTH_MAX, _GROWTH_MAX_PX = 1.25, 3
+_CAR_WIDTH_MAX_M, _CAR_HEIGHT_MAX_M = 2.3, 3.0
+
+
+class Expected(NamedTuple):
+    """Where a vehicle that is followed should be seen.
+
+    `has_stood_apart`: it was seen alone, so that its size is known. `contact` (2,): where it should stand, pixels;
+    `front_px`: how wide its nearer end should be.
+    """
+
+    extent: Extent
+    has_stood_apart: bool
+    contact: Array
+    front_px: float
+
+
+def segments_of(mask: Mask, vehicles: Sequence[Expected], view: View) -> list[Segment]:
+    """What `mask` shows, given where the vehicles that are followed are expected."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    loose: list[Segment] = []
+    found: list[Segment] = []
+    for label in range(1, count):
+        left, top, width, height, area = stats[label].tolist()
+        shape = labels[top : top + height, left : left + width] == label
+        extent = Extent(left, top, left + width, top + height)
+        part = Segment(extent, area, front_of(shape, extent, view))
+        if not is_large(part, view):
+            loose += [part] if area >= AREA_MIN_PX else []
+            continue
+        owners = [
+            owner
+            for owner in _owners(np.asarray(labels, np.int32), label, extent, vehicles)
+            if vehicles[owner].has_stood_apart
+        ]
+        if len(owners) <= 1 and _is_one(part, [vehicles[owner].extent for owner in owners], view):
+            found.append(part._replace(front=whole_front_of(shape, extent, view)))
+        else:
+            found += _cut(shape, part, owners, vehicles, view)
+    found += _of_vehicle_size(loose, view)
+    height, width = mask.shape
+    return [one._replace(is_cut=_is_cut(one.extent, width, height)) for one in found]
+
+
+def _owners(labels: Labels, label: int, seen: Extent, vehicles: Sequence[Expected]) -> list[int]:
+    owners = []
+    for index, (extent, *_) in enumerate(vehicles):
+        if extent.overlap(seen) == 0.0:
+            continue
+        window = labels[extent.window(*labels.shape)]
+        if np.count_nonzero(window == label) >= _COVERED_SHARE * max(window.size, 1):
+            owners.append(index)
+    return owners
+
+
+def _is_one(part: Segment, expected: list[Extent], view: View) -> bool:
+    """Whether it is no larger than a car, or than the vehicle that is expected there."""
+    extent, scale = part.extent, view.pixels_by_metre(part.foot)
+    if extent.width <= _CAR_WIDTH_MAX_M * scale and extent.height <= _CAR_HEIGHT_MAX_M * scale:
+        return True
+    return any(
+        extent.width <= _GROWTH_MAX * one.width + _GROWTH_MAX_PX
+        and extent.height <= _GROWTH_MAX * one.height + _GROWTH_MAX_PX
+        for one in expected
+    )
+
+
+def _cut(
+    shape: npt.NDArray[np.bool_], part: Segment, owners: list[int], vehicles: Sequence[Expected], view: View
+) -> list[Segment]:
+    """Its share to each of the owners, the nearest first, as it hides the others; then what else stands on the road."""
+    cutting = Cutting(shape, part, view)
+    # Who is alone in it is the nearest, and is measured anew.
+    for owner in sorted(owners if len(owners) > 1 else [], key=lambda index: -vehicles[index].extent.bottom):
+        cutting.take_expected(owner, vehicles[owner].extent, vehicles[owner].contact, vehicles[owner].front_px)
+    return cutting.rest()
+
+
+def _of_vehicle_size(parts: list[Segment], view: View) -> list[Segment]:
+    """Parts put together while they make up no more than one car, less what is then smaller than a bicycle."""
+    found: list[Segment] = []
+    for part in sorted(parts, key=lambda part: -part.area_px):
+        for index, other in enumerate(found):
+            joined = other.extent.joined(part.extent)
+            lower = max(other, part, key=lambda one: one.extent.bottom)
+            scale = view.pixels_by_metre(lower.foot)
+            if joined.width <= _CAR_WIDTH_MAX_M * scale and joined.height <= _CAR_HEIGHT_MAX_M * scale:
+                found[index] = Segment(joined, other.area_px + part.area_px, lower.front)
+                break
+        else:
+            found.append(part)
+    return [one for one in found if is_large(one, view)]
+
+
+def _is_cut(extent: Extent, width: int, height: int) -> bool:
+    return extent.left <= 0 or extent.right >= width or extent.bottom >= height

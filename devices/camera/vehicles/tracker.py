@@ -1,0 +1,188 @@
+"""Vehicles in a stream of frames, followed on the road."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from devices.camera.track import Direction, Track
+from devices.camera.vehicles.assignment import assigned
+from devices.camera.vehicles.contact import contact_point
+from devices.camera.vehicles.crossings import road_lines
+from devices.camera.vehicles.foreground import Foreground
+from devices.camera.vehicles.patches import Patches
+from devices.camera.vehicles.seen import Crossing, Seen
+from devices.camera.vehicles.segment import FRONT_M
+from devices.camera.vehicles.segments import segments_of
+from devices.camera.vehicles.sighting import CARRIED_PX, COARSE_PX, FINE_PX, HIDDEN_PX, Sighting, sighting
+from devices.camera.vehicles.vehicle import GATE, Followed
+from devices.camera.vehicles.view import View
+from devices.driver import DeviceError
+
+if TYPE_CHECKING:
+    from devices.camera.calibration.calibration import Calibration
+    from devices.camera.frame import Frame
+    from devices.camera.vehicles.crossings import Passed
+    from devices.camera.vehicles.foreground import Mask
+    from devices.camera.vehicles.segment import Segment
+
+_UNSEEN_MAX_US = 1_200_000
+_UNCERTAIN_UNSEEN_MAX_US = 400_000
+_REMEMBERED_US = 3_000_000
+"""What appears where one that was lost should be is that one, and has not come from behind another."""
+_TRACKS_MAX = 100
+_STANDING_MAX_US = 300_000_000
+"""A vehicle that stands longer is parked, and part of the view."""
+
+
+class VehicleTracker:
+    """Follows vehicles in the frames of one camera.
+
+    The calibration's frame size is that of the frames (`Calibration.scaled_to`); without a surveyed plane in it,
+    vehicles are followed on the nominal one. Not to be called concurrently; does no I/O and reads no clock.
+    """
+
+    def __init__(self, calibration: Calibration) -> None:
+        self._view = View(calibration)
+        self._lines = road_lines(calibration.lanes, self._view)
+        self._foreground = Foreground(self._view.width_px, self._view.height_px)
+        self._patches = Patches()
+        self._followed: list[Followed] = []
+        self._ended: list[Followed] = []
+        self._last_us = 0
+        self._epoch: int | None = None
+        self._number = 0
+
+    def take(self, frame: Frame) -> Seen:
+        """What `frame` shows. Raises DeviceError when its size is not the calibration's."""
+        height, width = frame.image.shape[:2]
+        if (width, height) != (self._view.frame_width_px, self._view.frame_height_px):
+            raise DeviceError(
+                f"the camera's frames are {width}x{height}, the calibration is for "
+                f"{self._view.frame_width_px}x{self._view.frame_height_px}; scale it, or calibrate on this stream"
+            )
+        ended = self._begin_epoch(frame) if frame.epoch != self._epoch else []
+        elapsed_s = (frame.presentation_us - self._last_us) / 1e6
+        self._last_us = frame.presentation_us
+        for one in self._followed:
+            one.predict(elapsed_s, self._view)
+        crossings: list[Crossing] = []
+        mask = self._foreground.mask(frame.image, frame.presentation_us)
+        self._patches.take(self._foreground.normalised)
+        if mask is None:
+            for one in self._followed:
+                one.coast()
+        else:
+            crossings = self._follow(frame, mask)
+            self._foreground.learn(self._held(mask.shape, frame.presentation_us), frame.presentation_us)
+        ended += self._give_up(frame.presentation_us)
+        ended += self._drop_doubles()
+        return Seen(
+            tuple(one.track for one in self._followed if one.is_vehicle),
+            tuple(one.track for one in ended if one.is_vehicle),
+            tuple(crossings),
+        )
+
+    def _begin_epoch(self, frame: Frame) -> list[Followed]:
+        ended, self._followed, self._ended = self._followed, [], []
+        self._epoch, self._last_us = frame.epoch, frame.presentation_us
+        self._foreground.begin_epoch()
+        return ended
+
+    def _follow(self, frame: Frame, mask: Mask) -> list[Crossing]:
+        segments = segments_of(mask, [one.expected for one in self._followed], self._view)
+        seen = [sighting(each, each.foot, COARSE_PX, self._view, is_whole=self._is_whole(each)) for each in segments]
+        costs = np.array([[one.cost(each, row) for each in seen] for row, one in enumerate(self._followed)])
+        pairs = assigned(costs.reshape(len(self._followed), len(seen)), GATE)
+        crossings = []
+        for row, column in pairs:
+            one = self._followed[row]
+            passed = one.see(frame, self._measured(one, seen[column]), self._view)
+            crossings += [_crossing(one, each) for each in passed]
+        for row in set(range(len(self._followed))) - {row for row, _ in pairs}:
+            self._followed[row].coast()
+        for column in set(range(len(seen))) - {column for _, column in pairs}:
+            if not seen[column].segment.is_hidden_below:
+                self._begin(frame, seen[column])
+        return crossings
+
+    def _measured(self, one: Followed, seen: Sighting) -> Sighting:
+        """The same, its contact point as good as this frame shows it."""
+        segment, view = seen.segment, self._view
+        if segment.is_cut:
+            return sighting(segment, seen.contact, HIDDEN_PX, view, is_whole=False)
+        if not segment.is_hidden_below:
+            contact = contact_point(segment, self._foreground.difference, one.heading, view)
+            if contact is None:
+                return seen._replace(is_whole=False)
+            return sighting(segment, contact, FINE_PX, view, is_whole=seen.is_whole)
+        moved = self._patches.contact_moved(
+            one.last_extent, one.last_contact, one.expected.contact - one.last_contact, view
+        )
+        if moved is None:
+            return sighting(segment, one.expected.contact, HIDDEN_PX, view, is_whole=False)
+        return sighting(segment, one.last_contact + moved, CARRIED_PX, view, is_whole=False)
+
+    def _begin(self, frame: Frame, seen: Sighting) -> None:
+        if len(self._followed) >= _TRACKS_MAX or not np.isfinite(seen.place).all():
+            return
+        self._number += 1
+        others = (*self._followed, *self._ended)
+        was_hidden = any(one.hides(seen.segment.extent) for one in others)
+        was_lost = any(one.is_near(seen.place, frame.presentation_us) for one in self._ended)
+        track = Track(self._number, frame.epoch, frame.clock)
+        one = Followed(track, seen, self._lines, was_hidden=was_hidden and not was_lost)
+        one.moved_us = frame.presentation_us
+        one.see(frame, self._measured(one, seen), self._view)
+        self._followed.append(one)
+
+    def _is_whole(self, segment: Segment) -> bool:
+        """Whether it stands where its lower edge is: a roof above the frame does not matter, half a front does."""
+        extent = segment.extent
+        is_front_seen = extent.top > 0 or extent.height >= FRONT_M * self._view.pixels_by_metre(segment.foot)
+        return is_front_seen and not (segment.is_cut or segment.is_merged)
+
+    def _held(self, shape: tuple[int, ...], now_us: int) -> Mask:
+        held = np.zeros(shape, np.uint8)
+        for one in self._followed:
+            if one.is_vehicle and now_us - one.moved_us < _STANDING_MAX_US:
+                left, top, right, bottom = (round(value) for value in one.expected.extent)
+                held[max(0, top - 4) : max(0, bottom + 4), max(0, left - 4) : max(0, right + 4)] = 255
+        return held
+
+    def _give_up(self, now_us: int) -> list[Followed]:
+        gone = [one for one in self._followed if one.has_gone(self._view)]
+        lost = [one for one in self._followed if now_us - one.seen_us > _unseen_max_us(one)]
+        self._followed = [one for one in self._followed if one not in gone and one not in lost]
+        self._ended = [one for one in (*self._ended, *gone, *lost) if now_us - one.seen_us < _REMEMBERED_US]
+        return gone + [one for one in lost if one not in gone]
+
+    def _drop_doubles(self) -> list[Followed]:
+        """Two in one place are one vehicle, of which a part was taken for another: the one that passed more stays."""
+        standing = sorted(
+            (one for one in self._followed if one.stands), key=lambda one: (-one.passed, one.track.number)
+        )
+        doubles = [
+            other for index, other in enumerate(standing) if any(other.is_double_of(one) for one in standing[:index])
+        ]
+        self._followed = [one for one in self._followed if one not in doubles]
+        return doubles
+
+
+def _unseen_max_us(one: Followed) -> int:
+    return _UNSEEN_MAX_US if one.is_vehicle else _UNCERTAIN_UNSEEN_MAX_US
+
+
+def _crossing(one: Followed, passed: Passed) -> Crossing:
+    points = one.track.points
+    direction = Direction.APPROACHING if points[-1].v_px > points[0].v_px else Direction.DEPARTING
+    return Crossing(
+        one.track,
+        passed.lane,
+        passed.line,
+        direction,
+        passed.presentation_us,
+        passed.utc_us,
+        passed.utc_error_us,
+    )

@@ -1,0 +1,194 @@
+"""One vehicle that is followed: what is known of it beside its track."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from devices.camera.track import Box, Track, TrackPoint
+from devices.camera.vehicles.crossings import LineWatch, Passed, Place, RoadLine
+from devices.camera.vehicles.extent import Extent
+from devices.camera.vehicles.kalman import Motion
+from devices.camera.vehicles.segments import Expected
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from devices.camera.frame import Frame
+    from devices.camera.vehicles.segment import Segment
+    from devices.camera.vehicles.sighting import Sighting
+    from devices.camera.vehicles.view import View
+
+    Array = npt.NDArray[np.float64]
+
+POINTS_MAX = 4_000
+"""Beyond it every other of the older points goes: a vehicle that stands for minutes says the same again and again."""
+GATE = 16.0
+"""Squared Mahalanobis distance: 0.9997 of a chi-squared with two degrees of freedom."""
+_SEEN_MIN = 3
+_MOVED_MIN_M = 2.0
+_SPEED_DEVIATION_M_S = 12.0
+_TOUCHING_M = 3.0
+_DOUBLE_OVERLAP = 0.6
+_AHEAD_S = 0.1
+_NEAR_M = 5.0
+_HIDDEN_SHARE = 0.3
+_REVEALED_PX = 12.0
+_SURE_DEVIATIONS = 2.0
+_SIZE_GAIN = 0.25
+
+
+class Followed:
+    """A vehicle, or what may become one: it is one once it has been seen thrice and has moved."""
+
+    def __init__(self, track: Track, seen: Sighting, lines: tuple[RoadLine, ...], *, was_hidden: bool) -> None:
+        self.track = track
+        self.motion = Motion.at(seen.place, seen.spread, np.eye(2) * _SPEED_DEVIATION_M_S**2)
+        self.predicted = self.motion
+        self.last_extent = seen.segment.extent
+        self.is_vehicle = False
+        self.stands = False
+        self._is_leaving = False
+        self.seen_us = 0
+        self.moved_us = 0
+        self.passed = 0
+        self._unsaid: list[Passed] = []
+        self._came_unseen = was_hidden and not seen.segment.is_cut
+        self.last_contact = seen.contact
+        self._extent = seen.segment.extent
+        self._seen = 0
+        self._apart = 0
+        self._contact_column = float(seen.contact[0])
+        self._front_px = seen.segment.front[1] - seen.segment.front[0]
+        self._rest_place = self._born = seen.place
+        self._size: Array | None = None
+        self._watch = LineWatch(lines)
+
+    @property
+    def heading(self) -> Array | None:
+        """Its way on the road (2,), metres a second; None while it is not known."""
+        speed, deviation = self.motion.speed
+        return self.motion.velocity if speed > _SURE_DEVIATIONS * deviation else None
+
+    @property
+    def expected(self) -> Expected:
+        """Where it should be seen now."""
+        contact = np.array([self._contact_column, self._extent.bottom])
+        return Expected(self._extent, self._apart >= _SEEN_MIN, contact, self._front_px)
+
+    def predict(self, elapsed_s: float, view: View) -> None:
+        """Where it should be now."""
+        if not self.stands:
+            return
+        self.predicted = self.motion.after(elapsed_s)
+        self._extent = self._extent_at(view.image(self.predicted.place)[0], view)
+
+    def _extent_at(self, contact: Array, view: View) -> Extent:
+        if self._size is None or not np.isfinite(contact).all():
+            return self._extent
+        left, right, top, self._front_px = self._size * view.pixels_by_metre(contact)
+        self._contact_column = float(contact[0])
+        return Extent(contact[0] - left, contact[1] - top, contact[0] + right, contact[1])
+
+    def coast(self) -> None:
+        """It was not seen in this frame."""
+        self.motion = self.predicted
+        self.last_extent, self.last_contact = self._extent, self.expected.contact
+
+    def is_double_of(self, other: Followed) -> bool:
+        """Whether both stand nearer to each other than two vehicles can."""
+        apart_m = float(np.linalg.norm(self.motion.place - other.motion.place))
+        return apart_m < _TOUCHING_M and self._extent.overlap(other._extent) > _DOUBLE_OVERLAP
+
+    def cost(self, seen: Sighting, index: int) -> float:
+        """How ill `seen` fits it, the one of this index: below `GATE` for all but one in 3,000 of its own."""
+        if seen.segment.is_hidden_below:
+            return 1.0 if seen.segment.expected == index else 2 * GATE
+        if self.stands and not seen.segment.is_cut:
+            if self._is_leaving:
+                return 2 * GATE
+            return self.predicted.distance(seen.place, seen.spread)
+        return GATE * (1.0 - self._extent.overlap(seen.segment.extent)) * 1.2
+
+    def see(self, frame: Frame, seen: Sighting, view: View) -> list[Passed]:
+        """It was seen in `frame`; gives the lines that it has passed, once it is known to be a vehicle."""
+        segment = seen.segment
+        self.seen_us = frame.presentation_us
+        self._add_point(frame, seen, view)
+        self._is_leaving = self.stands and segment.is_cut
+        if segment.is_cut:
+            self.motion = self.predicted
+            self.last_extent = segment.extent
+            if not self.stands:
+                self._extent = segment.extent
+                return []
+        elif self.stands:
+            self.motion = self.predicted.corrected(seen.place, seen.spread)
+        else:
+            self.motion = Motion.at(seen.place, seen.spread, np.eye(2) * _SPEED_DEVIATION_M_S**2)
+            self._rest_place = self._born = seen.place
+            self.stands = True
+        if not segment.is_cut:
+            self._seen += 1
+            self._apart += not segment.is_hidden_below
+            if not segment.is_merged or self._apart <= _SEEN_MIN:
+                self._learn_size(segment, seen.contact, view)
+            self.last_contact = view.image(self.motion.place)[0]
+            self.last_extent = self._extent_at(self.last_contact, view)
+            self._note_movement(frame.presentation_us)
+        x_m, y_m = self.motion.place.tolist()
+        self._unsaid += self._watch.take(Place(frame.presentation_us, frame.utc_us, frame.utc_error_us, x_m, y_m))
+        if not self.is_vehicle:
+            return []
+        if self._came_unseen and self._is_approaching(view):
+            self._unsaid += self._watch.passed_unseen(self.motion.velocity)
+        self._came_unseen = False
+        passed, self._unsaid = self._unsaid, []
+        self.passed += len(passed)
+        return passed
+
+    def _is_approaching(self, view: View) -> bool:
+        before, after = view.image([self.motion.place, self.motion.place + _AHEAD_S * self.motion.velocity])
+        return bool(after[1] > before[1])
+
+    def has_gone(self, view: View) -> bool:
+        """Whether it has left the frame by its lower edge."""
+        return self._is_leaving and self._extent.top >= view.height_px - 1
+
+    def hides(self, extent: Extent) -> bool:
+        """Whether what is now seen at `extent` was behind it."""
+        last = self.last_extent
+        abreast = min(last.right, extent.right) - max(last.left, extent.left)
+        return last.top - _REVEALED_PX < extent.bottom < last.bottom and abreast > _HIDDEN_SHARE * extent.width
+
+    def is_near(self, place: Array, now_us: int) -> bool:
+        """Whether a vehicle would be about there now, had it gone on as it did when it was last seen."""
+        if not self.is_vehicle:
+            return False
+        since_s = (now_us - self.seen_us) / 1e6
+        return bool(np.linalg.norm(self.motion.place + since_s * self.motion.velocity - place) < _NEAR_M)
+
+    def _learn_size(self, segment: Segment, contact: Array, view: View) -> None:
+        """Pixels to the left, to the right and up from the contact point, and of the front, by pixels a metre there."""
+        extent, (front_left, front_right) = segment.extent, segment.front
+        size = (contact[0] - extent.left, extent.right - contact[0], contact[1] - extent.top, front_right - front_left)
+        seen = np.array(size) / view.pixels_by_metre(contact)
+        self._size = seen if self._size is None else self._size + _SIZE_GAIN * (seen - self._size)
+
+    def _note_movement(self, now_us: int) -> None:
+        if np.linalg.norm(self.motion.place - self._rest_place) > 1.0:
+            self._rest_place, self.moved_us = self.motion.place, now_us
+        if self._apart >= _SEEN_MIN and np.linalg.norm(self.motion.place - self._born) > _MOVED_MIN_M:
+            self.is_vehicle |= self.heading is not None
+
+    def _add_point(self, frame: Frame, seen: Sighting, view: View) -> None:
+        if len(self.track.points) >= POINTS_MAX:
+            del self.track.points[: POINTS_MAX // 2 : 2]
+        u_px, v_px = (seen.contact * view.to_frame).tolist()
+        x_m, y_m = seen.place.tolist()
+        across, down = view.to_frame
+        left, top, right, bottom = seen.segment.extent
+        box = Box(round(left * across), round(top * down), round(right * across), round(bottom * down))
+        times = (frame.presentation_us, frame.utc_us, frame.utc_error_us)
+        self.track.points.append(TrackPoint(*times, x_m, y_m, u_px, v_px, box, seen.is_whole))

@@ -1,0 +1,60 @@
+"""When a vehicle has left a lane's speed zone, so that its speed can be measured over all of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from devices.camera.calibration.lanes import Lane
+    from devices.camera.track import Track, TrackPoint
+    from devices.camera.vehicles.seen import Seen
+
+LEFT_POINTS = 3
+"""A contact point that jumps out of the zone for a frame or two has not left it."""
+
+
+class Passed(NamedTuple):
+    """A vehicle has passed a lane's zone: its first and its last point in it."""
+
+    track: Track
+    lane: str
+    first: TrackPoint
+    last: TrackPoint
+
+
+class ZoneWatch:
+    """Follows live tracks through the lanes' zones; tells each pair of track and lane once."""
+
+    def __init__(self, lanes: Iterable[Lane]) -> None:
+        self._zones = {lane.id: np.array(lane.speed_zone, np.float32) for lane in lanes if lane.speed_zone}
+        self._inside: dict[tuple[int, str], tuple[TrackPoint, TrackPoint]] = {}
+
+    def take(self, seen: Seen) -> list[Passed]:
+        """Who has left a zone with this frame, or was lost in it."""
+        passed = []
+        for track in seen.live:
+            for lane, zone in self._zones.items():
+                if self._has_left(track, lane, zone):
+                    passed.append(Passed(track, lane, *self._inside.pop((track.number, lane))))
+        for track in seen.ended:
+            for lane in self._zones:
+                inside = self._inside.pop((track.number, lane), None)
+                if inside is not None:
+                    passed.append(Passed(track, lane, *inside))
+        return passed
+
+    def _has_left(self, track: Track, lane: str, zone: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> bool:
+        newest = track.points[-1]
+        key = track.number, lane
+        known = self._inside.get(key)
+        if cv2.pointPolygonTest(zone, (newest.u_px, newest.v_px), measureDist=False) >= 0:
+            self._inside[key] = (known[0] if known else newest, newest)
+            return False
+        if known is None or len(track.points) <= LEFT_POINTS:
+            return False
+        return track.points[-LEFT_POINTS].presentation_us > known[1].presentation_us
