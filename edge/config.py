@@ -163,12 +163,18 @@ def load_gateway_config(path: Path) -> GatewayConfig:
 
 def _check_authorities(authorities: tuple[AuthorityConfig, ...], problems: Problems) -> None:
     roles: set[str] = set()
+    keys: dict[bytes, str] = {}
     for index, authority in enumerate(authorities):
         if authority.role in roles:
             # Nothing would be sealed to it, and that would show only when it wants to open something.
             mend = "one opens what is sealed; keep the table of that one"
             problems.add(f"authority[{index}].role", f"is {authority.role!r}, another authority's role too; {mend}")
         roles.add(authority.role)
+        if authority.public_key in keys:
+            # What needs two keys would open with one.
+            whose = f"is the key of {keys[authority.public_key]!r} too; each authority has one of its own"
+            problems.add(f"authority[{index}].public_key", whose)
+        keys[authority.public_key] = authority.id
 
 
 def _check_ledgers(file: _GatewayFile, problems: Problems) -> None:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 READY_MAX_S = 20.0
 _NEEDED = ("cv2", "numpy", "lap")
-_FOREVER_US = 1 << 62
 _HEALTH = "device.health"
 _FOLLOWED = frozenset({"signal.phase", _HEALTH, "gateway.start", "gateway.clock", "gateway.gap"})
 
@@ -67,10 +66,10 @@ class Camera:
             self._store = EvidenceStore(folder, {})
 
     def use_passport(self, passport: Mapping[str, Any]) -> None:
-        """A camera is approved if its passport says `class = "approved"`, until its calibration expires."""
-        if passport.get("class") == "approved":
-            expires = passport.get("calibration", {}).get("expires")
-            self._approved_until_us = _FOREVER_US if expires is None else _end_of_day_us(expires)
+        """A camera is approved until its calibration expires, if its passport says by which approval."""
+        expires = passport.get("calibration", {}).get("expires")
+        if passport.get("class") == "approved" and "approval" in passport and expires is not None:
+            self._approved_until_us = _end_of_day_us(expires)
 
     def follow(self, event: CommittedEvent) -> None:
         """Hand the signal's states to the camera's process."""

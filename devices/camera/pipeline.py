@@ -241,6 +241,7 @@ class Pipeline:
         data = speeding(
             measured,
             passed.lane,
+            passed.last.utc_us,
             rules.limit_mm_s,
             rules.tolerance_mm_s,
             self._measurement_class(frame),

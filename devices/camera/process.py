@@ -50,7 +50,8 @@ FRAME_WAIT_S = 0.5
 NO_PICTURE_US = 3_000_000
 EVENTS_MAX = 256
 """Of the followed device, that wait for a picture."""
-NO_PICTURE, MAIN, VIEW, EVIDENCE = "picture", "main stream", "view", "evidence"
+UNPROVEN_US = 20_000_000
+NO_PICTURE, MAIN, VIEW, CLOCK, EVIDENCE = "picture", "main stream", "view", "clock", "evidence"
 _MIB = 1 << 20
 
 
@@ -72,7 +73,7 @@ class Camera:
         self._events: deque[CommittedEvent] = deque(maxlen=EVENTS_MAX)
         self._pipeline: Pipeline | None = None
         self._desk: EvidenceDesk | None = None
-        self._picture_us = time.monotonic_ns() // 1000
+        self._picture_us = self._proven_us = time.monotonic_ns() // 1000
 
     def run(self) -> None:
         """Look at frames for ever. Raises SourceError where there will never be any."""
@@ -105,10 +106,20 @@ class Camera:
             self._view.take(frame)
             pipeline.is_view_confirmed = self._view.is_confirmed
             self._voice.warn(VIEW, self._view.doubt)
+        self._watch_clock(frame)
         outcome = pipeline.take(frame)
         if self._rules.enforces and outcome.live:
             self._shelf.put(frame)
         self._deal_with(outcome)
+
+    def _watch_clock(self, frame: Frame) -> None:
+        """A stream proves its clock in its first seconds; one that does not for long measures nothing."""
+        if frame.clock.is_enforceable or not self._rules.enforces:
+            self._proven_us = frame.arrival_us
+        if frame.arrival_us - self._proven_us > UNPROVEN_US:
+            self._voice.warn(CLOCK, f"nobody is accused: the stream's times are not sound (clock: {frame.clock})")
+        else:
+            self._voice.warn(CLOCK, "")
 
     def _deal_with(self, outcome: Outcome) -> None:
         for told in outcome.told:

@@ -44,10 +44,12 @@ def add_verbs(verbs: Any) -> None:
 
 def _init(options: argparse.Namespace) -> int:
     from edge.authority import load_authority_key, load_authority_place
+    from edge.sealing import AUTHORITY_ROLES
     from ledger_sync.proof.cose import CURVE_X25519, thumbprint
     from ledger_sync.proof.keyfile import Algorithm, load_key, make_key
 
-    ensure_sample(options.config, AUTHORITY_TOML)
+    role = options.config.stem if options.config.stem in AUTHORITY_ROLES else "transit"
+    ensure_sample(options.config, AUTHORITY_TOML.format(role=role))
     place = load_authority_place(options.config)
     is_new = make_key(place.key_path, Algorithm.X25519)
     make_key(place.signing_key_path)

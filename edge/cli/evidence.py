@@ -99,12 +99,16 @@ def _write(directory: Path, opened: Opened) -> list[Path]:
     """Write what was opened, readable by its owner only; the page last, so that where it is all is."""
     from devices.camera.evidence.folder import FOLDER_MODE, add_durably
     from edge.evidence.page import evidence_page
+    from ledger_sync.proof.report import printable
 
     working = opened.working
     files = {"picture.jpg": working.picture}
     if working.plate is not None:
         files["plate.png"] = working.plate.crop
     directory.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    if any(directory.iterdir()):
+        # An earlier opening's plate beside another one's picture would be believed.
+        raise CannotTryError(f"{printable(str(directory))}: is not empty; name a new folder")
     written = []
     if opened.raw is not None:
         raw = directory / "raw"

@@ -63,9 +63,9 @@ url = "mqtt://127.0.0.1:1883"
 AUTHORITY_TOML = """\
 # An authority: who may open what gateways seal to its key. The key stays here, on no gateway.
 city = "demo"                        # a domain name or label
-id = "transit-1"                     # a-z, 0-9 and hyphen
-role = "transit"                     # transit, traffic, utility, settlement, oversight
-data_dir = "var-authority"           # identity, and evidence; relative to this file
+id = "{role}-1"                  # a-z, 0-9 and hyphen
+role = "{role}"                      # transit, traffic, utility, settlement, oversight
+data_dir = "var-{role}"              # identity, and evidence; relative to this file, and of this authority alone
 
 # What `wayside authority run` needs, to take evidence from gateways (role "traffic").
 # size_max_mb = 65536

@@ -53,6 +53,8 @@ def measurement(data: dict[str, Any]) -> dict[str, str]:
         text = str(value)
         if name.endswith("_mm_s") and isinstance(value, int):
             text = f"{value} ({value / _MM_S_PER_KM_H:.1f} km/h)"
+        elif name == "taken_us" and isinstance(value, int):
+            text = f"{value} ({utc_us_text(value)})"
         elif isinstance(value, dict):
             text = ", ".join(f"{key} {one}" for key, one in value.items())
         told[name] = text

@@ -9,6 +9,7 @@ from typing import Any
 
 from .card_numbers import refuse_card_numbers
 from .cbor import INT64_MAX
+from .cose import UTC_US_MAX
 from .errors import SchemaError
 from .fields import array, boolean, calendar_date, choice, decimal, either, integer, octets, optional, record, text
 
@@ -158,6 +159,8 @@ _enforceable_clock = choice("hardware", "rtsp", "container")
 # By an approved instrument, as the camera's passport says, or by one that is not.
 _measurement_class = choice("approved", "indicative")
 _speed = integer(0, 200_000)
+# UTC, µs: the event's own time is when it was recorded, which may be a restart of the gateway later.
+_taken = integer(0, UTC_US_MAX)
 
 VEHICLE_COUNT = record(
     {
@@ -181,6 +184,8 @@ VEHICLE_PASSAGE = record(
 VEHICLE_SPEEDING = record(
     {
         "lane": _lane,
+        # When the vehicle left the zone in which it was measured.
+        "taken_us": _taken,
         "speed_mm_s": _speed,
         # Expanded, coverage factor 2.
         "uncertainty_mm_s": _speed,
@@ -197,6 +202,8 @@ VEHICLE_SPEEDING = record(
 VEHICLE_RED_LIGHT = record(
     {
         "lane": _lane,
+        # When the vehicle passed the stop line.
+        "taken_us": _taken,
         # The event by which the light was red when the vehicle passed both lines.
         "signal": record({"journal": octets(16), "sequence": integer(1, (1 << 32) - 1)}),
         # From that event to the stop line, and from the stop line to the second line.

@@ -19,7 +19,7 @@ from ledger_sync.proof.settings import Problems
 ROOT = Path(__file__).parents[2]
 MODULES = {one.name: one.module for one in entry_points(group=GROUP) if one.module.startswith("devices.")}
 SECTIONS = ["Wiring", "Settings", "Example", "Events", "Traps"]
-LINES_MAX = 100
+LINES_MAX = 140
 
 
 def page(driver: str) -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 CALL = "import sys; from edge.cli import main; sys.exit(main())"
 PROCESSES = 5  # the demo, broker, ledger, gateway, the meters
 START_MAX_S = 60.0
-END_MAX_S = 10.0
+END_MAX_S = 20.0
 RUN_MAX_S = 110.0
 
 processes_are_real = pytest.mark.slow

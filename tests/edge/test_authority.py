@@ -85,7 +85,15 @@ def test_openssl_reads_the_key_and_tells_the_same_public_one(config: Path, capsy
 def test_where_there_is_no_file_a_sample_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = tmp_path / "authority.toml"
     assert told(config, capsys)["id"] == "transit-1"
-    assert config.read_text() == AUTHORITY_TOML
+    assert config.read_text() == AUTHORITY_TOML.format(role="transit")
+
+
+def test_the_sample_of_a_file_that_is_named_for_a_role_is_of_that_role_and_has_a_key_of_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys = {role: told(tmp_path / f"{role}.toml", capsys) for role in ("traffic", "oversight")}
+    assert [one["id"] for one in keys.values()] == ["traffic-1", "oversight-1"]
+    assert keys["traffic"]["public_key"] != keys["oversight"]["public_key"]
 
 
 def test_a_file_that_is_wrong_is_told_with_all_its_mistakes(config: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from nacl.public import PrivateKey
 
 from broker.url import BrokerUrl
 from devices.jsonl.driver import Jsonl, JsonlSettings
@@ -230,9 +233,22 @@ def test_a_mistake_in_what_may_be_left_out_is_told_too(file: Path, appended: str
     assert [problem for problem in problems(file, LEAST + appended) if problem.startswith(sentence)]
 
 
+def sealing_key(name: str) -> str:
+    return base64.b64encode(bytes(PrivateKey(hashlib.sha256(name.encode()).digest()).public_key)).decode()
+
+
+def test_one_key_for_two_authorities_is_refused_as_what_needs_both_would_open_with_one(file: Path) -> None:
+    tables = [
+        f'[[authority]]\nid = "{one}-1"\nrole = "{one}"\npublic_key = "{SEALING_KEY}"'
+        for one in ("traffic", "oversight")
+    ]
+    (problem,) = problems(file, "\n".join((LEAST, *tables)))
+    assert problem == "authority[1].public_key: is the key of 'traffic-1' too; each authority has one of its own"
+
+
 def test_a_second_authority_of_a_role_is_refused_as_nothing_would_be_sealed_to_it(file: Path) -> None:
     roles = {"t-1": "transit", "u-1": "utility", "t-2": "transit"}
-    tables = [f'[[authority]]\nid = "{one}"\nrole = "{roles[one]}"\npublic_key = "{SEALING_KEY}"' for one in roles]
+    tables = [f'[[authority]]\nid = "{one}"\nrole = "{roles[one]}"\npublic_key = "{sealing_key(one)}"' for one in roles]
     (problem,) = problems(file, "\n".join((LEAST, *tables)))
     assert problem.startswith("authority[2].role: is 'transit', another authority's role too; one opens")
 
@@ -273,7 +289,9 @@ def _with_cameras(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def authorities(*roles: str) -> str:
-    return "".join(f'[[authority]]\nid = "{one}-1"\nrole = "{one}"\npublic_key = "{SEALING_KEY}"\n' for one in roles)
+    return "".join(
+        f'[[authority]]\nid = "{one}-1"\nrole = "{one}"\npublic_key = "{sealing_key(one)}"\n' for one in roles
+    )
 
 
 CAMERA = '[[device]]\nid = "camera-1"\ndriver = "camera"\nport = "{}"\n'

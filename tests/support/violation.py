@@ -23,6 +23,7 @@ KEYS = {"traffic": bytes(TRAFFIC.public_key), "oversight": bytes(OVERSIGHT.publi
 
 SPEEDING: dict[str, Any] = {
     "lane": "1",
+    "taken_us": 1_763_800_000_123_456,
     "speed_mm_s": 21_944,
     "uncertainty_mm_s": 400,
     "limit_mm_s": 13_889,

@@ -2,8 +2,11 @@
 
 from typing import Any
 
+from ledger_sync.proof.cose import UTC_US_MAX
+
 _EITHER = {
     "lane": "12345678",
+    "taken_us": UTC_US_MAX,
     "clock": "container",
     "class": "indicative",
     "calibration_sha256": bytes(32),

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from devices.camera.calibration.calibration_file import CalibrationTable
 from devices.camera.calibration.consistency import check_consistency
 from devices.camera.calibration.survey import survey
@@ -73,7 +75,7 @@ def review_calibration(path: Path) -> Reviewed:
     """The calibration in the file at `path`, with its survey. Raises SettingsError as `load_calibration` does."""
     table = load_toml(path)
     raw = path.read_bytes()
-    if load_toml(path) != table:
+    if repr(load_toml(path)) != repr(table):  # a number that is none equals nothing, not even itself
         raise SettingsError(str(path), ("was changed while it was read; try again",))
     return read_calibration(table, str(path), sha256(raw).digest())
 
@@ -85,6 +87,8 @@ def read_calibration(table: Mapping[str, Any], source: str, digest: bytes) -> Re
     if read is not None:
         check_consistency(read, problems)
     surveyed = survey(read, problems) if read is not None and read.point and not problems else None
+    if read is not None and surveyed is not None:
+        _check_zones(read, surveyed, problems)
     if read is None or problems:
         raise SettingsError(source, tuple(problems))
     return Reviewed(
@@ -98,3 +102,10 @@ def read_calibration(table: Mapping[str, Any], source: str, digest: bytes) -> Re
         read,
         surveyed,
     )
+
+
+def _check_zones(table: CalibrationTable, surveyed: Survey, problems: Problems) -> None:
+    for at, lane in enumerate(table.lane):
+        corners = surveyed.adjusted.plane.to_ground(lane.speed_zone) if lane.speed_zone else np.zeros((0, 2))
+        if not np.isfinite(corners).all():
+            problems.add(f"lane[{at}].speed_zone", "reaches above the horizon; draw it on the road")

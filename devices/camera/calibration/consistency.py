@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from devices.camera.calibration.lanes import Point
     from ledger_sync.proof.settings import Problems
 
-MARKS_MIN, MARKS_MAX = 5, 40
+MARKS_MIN, MARKS_MAX = 5, 24
 """Four marks fit any homography: nothing would show a wrong click."""
-DISTANCES_MIN, DISTANCES_MAX = 2, 200
+DISTANCES_MIN, DISTANCES_MAX = 2, 64
 LANES_MAX = 32
 _APART_PX_MIN = 4.0
 

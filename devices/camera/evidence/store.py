@@ -172,7 +172,9 @@ class EvidenceStore:
             sentence = f"{self._folder}: holds {held} bytes of evidence, at most {self._bytes_max}"
             raise EvidenceFullError(f"{sentence}; see that the authority takes it (`wayside authority run`)")
         if free < size + DISK_RESERVE_BYTES:
-            raise EvidenceFullError(f"{self._folder}: the disk has {free} bytes left; free some")
+            raise EvidenceFullError(
+                f"{self._folder}: the disk has less than {DISK_RESERVE_BYTES >> 20} MiB to spare; free some"
+            )
 
     def _write(self, name: str, files: Mapping[str, bytes]) -> None:
         draft = self._folder / f".new-{name}"

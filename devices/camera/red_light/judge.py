@@ -67,6 +67,7 @@ class Violation(NamedTuple):
         """Of `vehicle.red_light`, without a plate; `measurement_class` is "approved" or "indicative"."""
         return {
             "lane": self.passage.lane,
+            "taken_us": self.passage.stop.utc_us,
             "signal": {"journal": self.phase.journal, "sequence": self.phase.sequence},
             "red_ms": self.red_ms,
             "crossing_ms": self.crossing_ms,

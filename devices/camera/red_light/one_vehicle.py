@@ -19,38 +19,46 @@ GAP_MAX_US = 400_000
 HIDDEN_MAX_US = 800_000
 SPEED_MIN_US, SPEED_MAX_US = 200_000, 500_000
 """A speed is told over so much time."""
+RUNNING_M_S = 3.0
 ACCELERATION_MAX_M_S2 = 8.0
 """An emergency stop on dry asphalt."""
 ALONG_ERROR_M, ACROSS_ERROR_M = 1.5, 1.0
 
 
 def seen_through(points: Sequence[TrackPoint]) -> list[TrackPoint]:
-    """Where the vehicle at the last of `points` was seen whole, as far back as that is surely one vehicle.
+    """Of `points`, which end behind the line, the last that are surely of one vehicle; none if the very last is not.
 
-    It may have been merged with another, for 0.8 s, if it then was where its speed before had brought it.
+    After it was merged with another it must be where its speed before had brought it, within 0.8 s; so must the merged
+    points themselves to count, and only of a vehicle that runs: one that stands is any other that is there as well.
     """
-    whole = [index for index, point in enumerate(points) if point.is_whole]
-    seen = [points[index] for index in whole]
-    first = len(seen) - 1
-    while first > 0:
-        is_merged = whole[first] - whole[first - 1] > 1
-        passed_us = seen[first].presentation_us - seen[first - 1].presentation_us
-        if not (_is_where_it_must_be(seen, first, passed_us) if is_merged else passed_us <= GAP_MAX_US):
-            break
-        first -= 1
-    return seen[first:]
+    chain: list[TrackPoint] = []
+    is_next = False
+    for point in points:
+        passed_us = point.presentation_us - chain[-1].presentation_us if chain else 0
+        if not point.is_whole:
+            is_next = bool(chain) and _is_where_it_must_be(chain, point, passed_us, RUNNING_M_S)
+            chain += [point] if is_next else []
+            continue
+        is_clear = is_next and chain[-1].is_whole and passed_us <= GAP_MAX_US
+        if not is_clear and not (chain and _is_where_it_must_be(chain, point, passed_us, 0.0)):
+            chain = []
+        chain.append(point)
+        is_next = True
+    return chain if is_next else []
 
 
-def _is_where_it_must_be(seen: Sequence[TrackPoint], index: int, passed_us: int) -> bool:
-    before, after = seen[index - 1], seen[index]
-    since = bisect_left(seen, before.presentation_us - SPEED_MAX_US, key=lambda point: point.presentation_us)
-    measured_us = before.presentation_us - seen[since].presentation_us
+def _is_where_it_must_be(chain: Sequence[TrackPoint], point: TrackPoint, passed_us: int, speed_min_m_s: float) -> bool:
+    last = chain[-1]
+    since = chain[bisect_left(chain, last.presentation_us - SPEED_MAX_US, key=lambda one: one.presentation_us)]
+    measured_us = last.presentation_us - since.presentation_us
     if passed_us > HIDDEN_MAX_US or measured_us < SPEED_MIN_US:
         return False
-    moved_x, moved_y = before.x_m - seen[since].x_m, before.y_m - seen[since].y_m
-    away_x = after.x_m - before.x_m - moved_x * passed_us / measured_us
-    away_y = after.y_m - before.y_m - moved_y * passed_us / measured_us
+    moved_x, moved_y = last.x_m - since.x_m, last.y_m - since.y_m
     moved_m = math.hypot(moved_x, moved_y)
+    if moved_m < speed_min_m_s * measured_us / 1e6:
+        return False
+    away_x = point.x_m - last.x_m - moved_x * passed_us / measured_us
+    away_y = point.y_m - last.y_m - moved_y * passed_us / measured_us
     unknown_m = ACCELERATION_MAX_M_S2 * (passed_us / 1e6) ** 2 / 2
     if moved_m < ACROSS_ERROR_M:  # it stood: any way may have been ahead
         return math.hypot(away_x, away_y) <= ACROSS_ERROR_M + unknown_m

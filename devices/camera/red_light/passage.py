@@ -24,6 +24,8 @@ VEHICLES_MAX = 64
 PASSAGE_MAX_US = 60_000_000
 END_SHARE = 0.15
 """Of a line, at either end: half a metre of a lane of 3.5 m. Whose contact point is there is half beside the lane."""
+MERGED_ERROR_M = 3.0
+"""By how much the contact point of a vehicle may be wrong whose box is merged with another's."""
 ONWARD_M = 5.0
 """How far a vehicle goes on behind the second line. What reaches further than the vehicle itself (its shadow, the light
 of its headlamps on the road) passes lines that it stops before, but then stops as well, or turns off with it."""
@@ -91,7 +93,7 @@ class PassageWatch:
             return
         lane = self._lanes[stop.lane]
         assert lane.stop_line is not None, "it was crossed"
-        front_us = _front_us(_before(lane.stop_line, points), stop)
+        front_us = _front_us(_before(lane.stop_line, points), stop) if points else None
         if front_us is None:
             yield Doubtful(stop.track, stop.lane)
         elif all(_is_within(lane.lines[one.line], points, one.presentation_us) for one in (stop, second)):
@@ -100,7 +102,7 @@ class PassageWatch:
 
 
 def _first_onward(points: Sequence[TrackPoint], stop: Crossing, second: Crossing) -> int | None:
-    """The first point at which it is seen whole ONWARD_M beyond the second line, in the direction from line to line."""
+    """The first point that is ONWARD_M beyond the second line, in the direction from line to line; more if merged."""
     at_stop, at_second = (bisect_left(points, one.presentation_us, key=_time) for one in (stop, second))
     if at_second >= len(points):
         return None
@@ -109,15 +111,17 @@ def _first_onward(points: Sequence[TrackPoint], stop: Crossing, second: Crossing
     length_m = math.hypot(along_x, along_y)
     for index in range(at_second, len(points)):
         gone_x, gone_y = points[index].x_m - last.x_m, points[index].y_m - last.y_m
-        if points[index].is_whole and gone_x * along_x + gone_y * along_y >= ONWARD_M * length_m > 0:
+        needed_m = ONWARD_M if points[index].is_whole else ONWARD_M + MERGED_ERROR_M
+        if gone_x * along_x + gone_y * along_y >= needed_m * length_m > 0:
             return index
     return None
 
 
 def _before(line: Line, points: Sequence[TrackPoint]) -> Sequence[TrackPoint]:
-    """The points up to the line, on the other side of which the last of all is."""
-    beyond = [_side(line, point) for point in points]
-    return points[: next((index for index, side in enumerate(beyond) if side * beyond[-1] > 0), 0)]
+    """The points at which it was seen whole before the line; beyond it the last of all is."""
+    whole = [point for point in points if point.is_whole]
+    beyond = [_side(line, point) * _side(line, points[-1]) > 0 for point in whole]
+    return whole[: beyond.index(True)] if any(beyond) else whole
 
 
 def _side(line: Line, point: TrackPoint) -> float:

@@ -30,7 +30,8 @@ class Part(NamedTuple):
 class Multipart:
     """Takes the stream in pieces of any size; holds at most one part. `boundary`: as the Content-Type says it."""
 
-    def __init__(self, boundary: str) -> None:
+    def __init__(self, boundary: str, part_bytes_max: int = PART_BYTES_MAX) -> None:
+        self._part_bytes_max = part_bytes_max
         self._delimiter = b"--" + boundary.encode("latin-1").removeprefix(b"--")
         self._buffer = bytearray()
         self._searched = 0
@@ -74,7 +75,7 @@ class Multipart:
         return True
 
     def _take_length(self, length: int, parts: list[Part]) -> bool:
-        if length > PART_BYTES_MAX:
+        if length > self._part_bytes_max:
             return self._leave_out()
         if len(self._buffer) < length:
             return False
@@ -89,8 +90,10 @@ class Multipart:
         at = self._buffer.find(self._delimiter, self._searched)
         if at < 0:
             self._searched = max(0, len(self._buffer) - len(self._delimiter) + 1)
-            return len(self._buffer) > PART_BYTES_MAX and self._leave_out()
-        if not self._add(bytes(self._buffer[:at]), parts):
+            is_too_long = len(self._buffer) > self._part_bytes_max + len(self._delimiter)
+            return is_too_long and self._leave_out()
+        # However it came: a part that is too long is one in pieces and at once.
+        if at > self._part_bytes_max or not self._add(bytes(self._buffer[:at]), parts):
             return self._leave_out()
         del self._buffer[:at]
         self._is_in_part = False

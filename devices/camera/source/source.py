@@ -33,8 +33,8 @@ class Source:
         self._is_played = self._address.transport is Transport.FILE
         self._timeline = Timeline(settings.latency_max_ms * 1000)
         self.counters = SourceCounters()
-        is_lossless = self._is_played and not settings.in_real_time
-        self._slot = FrameSlot(self.counters, settings, is_lossless=is_lossless)
+        # A file can wait, so a slow machine sees all of it; a camera cannot.
+        self._slot = FrameSlot(self.counters, settings, is_lossless=self._is_played)
         self._thread = CaptureThread(self._address.place, settings, self.counters, self._capture, self._slot.close)
 
     @property

@@ -26,12 +26,19 @@ def passage_speed(measurement: Measurement, calibration_sha256: bytes) -> dict[s
 
 
 def speeding(
-    measurement: Measurement, lane: str, limit_mm_s: int, tolerance_mm_s: int, measurement_class: str, sha256: bytes
+    measurement: Measurement,
+    lane: str,
+    taken_us: int,
+    limit_mm_s: int,
+    tolerance_mm_s: int,
+    measurement_class: str,
+    sha256: bytes,
 ) -> dict[str, Any] | None:
     """The data of `vehicle.speeding`, or None: not over the limit beyond doubt, or not by an enforceable clock.
 
-    `limit_mm_s` and `tolerance_mm_s` are the lane's; `measurement_class` is "approved" or "indicative", `sha256` the
-    calibration's. Decided on the rounded integers, so that the event alone shows why it was one.
+    `taken_us`: UTC of the end of what was measured. `limit_mm_s` and `tolerance_mm_s` are the lane's;
+    `measurement_class` is "approved" or "indicative", `sha256` the calibration's. Decided on
+    the rounded integers, so that the event alone shows why it was one.
     """
     speed_mm_s = math.floor(measurement.speed_m_s * _MM)
     uncertainty_mm_s = math.ceil(measurement.uncertainty_m_s * _MM)
@@ -39,6 +46,7 @@ def speeding(
         return None
     return {
         "lane": lane,
+        "taken_us": taken_us,
         "speed_mm_s": speed_mm_s,
         "uncertainty_mm_s": uncertainty_mm_s,
         "limit_mm_s": limit_mm_s,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from devices.camera.vehicles.extent import Extent
+from devices.camera.vehicles.outline import SWAY_M, outline
 from devices.camera.vehicles.segment import AREA_MIN_PX, FRONT_M, Segment, front_of, is_large
 
 if TYPE_CHECKING:
@@ -18,18 +19,7 @@ if TYPE_CHECKING:
     Array = npt.NDArray[np.float64]
 
 
-class Size(NamedTuple):
-    """The largest vehicle of a kind, metres."""
-
-    width_m: float
-    length_m: float
-    height_m: float
-
-
-_SIZES = (Size(1.1, 2.6, 2.2), Size(2.35, 5.6, 2.4), Size(float("inf"), 13.0, 3.9))
-"""Cycles, cars and vans, lorries and buses."""
 _CAR_WIDTH_MIN_M = 1.4
-_SWAY_M = 0.35
 _HIDDEN_SHARE = 0.3
 _MIDDLE_SHARE = 0.6
 _STEPS_MAX = 40
@@ -44,26 +34,25 @@ class Cutting:
         self._view = view
         self._found: list[Segment] = []
 
-    def take_expected(self, owner: int, extent: Extent, contact: Array, front_px: float) -> None:
+    def take_expected(self, owner: int, contact: Array, front_px: float) -> None:
         """What of it shows a vehicle that is expected there, as far as the road that it covers reaches."""
-        sway = _SWAY_M * self._view.pixels_by_metre(contact)
+        sway = SWAY_M * self._view.pixels_by_metre(contact)
         half = front_px / 2
         inside = self._outline(contact[0] - half, contact[0] + half, contact[1] + sway)
-        inside[: max(0, round(extent.top - sway) - self._top)] = 0
         foot = self._foot(inside, contact[0], front_px)
         if foot is None:
             return
         inside[foot:] = 0
         columns = self._columns(contact[0], front_px + 2 * sway)
         front = _seen_front(
-            np.asarray(self._rest[max(0, foot - self._front_rows(contact)) : foot, columns].any(axis=0), np.bool_),
+            np.asarray(self._rest[max(0, foot - self._front_rows(contact)) : foot, columns].any(axis=0)),
             self._left + columns.start,
             contact[0],
             front_px,
         )
         below = self._rest[foot : foot + 1, self._columns(contact[0], _MIDDLE_SHARE * front_px)]
-        hidden = np.count_nonzero(below) > _HIDDEN_SHARE * max(1, below.size)
-        self._take(inside, owner, front, is_hidden_below=bool(hidden))
+        hidden = bool(np.count_nonzero(below) > _HIDDEN_SHARE * max(1, below.size))
+        self._take(inside, owner, front, is_hidden_below=hidden)
 
     def _foot(self, inside: npt.NDArray[np.uint8], middle: float, width: float) -> int | None:
         """The row below a vehicle's end. What of another is in its outline may be lower beside that, but not before."""
@@ -108,9 +97,7 @@ class Cutting:
 
     def _outline(self, left: float, right: float, bottom: float) -> npt.NDArray[np.uint8]:
         """1 where a vehicle may be seen whose nearer end is from `left` to `right` on the road at row `bottom`."""
-        width_m = (right - left) / self._view.pixels_by_metre(np.array([(left + right) / 2, bottom]))
-        size = next(one for one in _SIZES if width_m <= one.width_m)
-        corners = self._view.outline(left, right, bottom, size.length_m, size.height_m, _SWAY_M)
+        corners = outline(self._view, left, right, bottom)
         inside = np.zeros_like(self._rest)
         cv2.fillConvexPoly(inside, np.round(corners - (self._left, self._top)).astype(np.int32), 1)
         return inside

@@ -8,7 +8,7 @@ more of the view shows road than any one other thing that is evenly brighter or 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -41,13 +41,12 @@ class Exposure:
         """`image` as it would be in the background's exposure. Keeps what it was in when too little can be compared."""
         seen = image[::_STEP, ::_STEP].reshape(-1, 3).astype(np.float32)
         known = background[::_STEP, ::_STEP].reshape(-1, 3).astype(np.float32)
-        is_usable = (seen > _USABLE_MIN) & (seen < _USABLE_MAX) & (known > _USABLE_MIN) & (known < _USABLE_MAX)
-        usable = np.asarray(is_usable.all(axis=1), np.bool_)
-        if np.count_nonzero(usable) >= _USABLE_SHARE_MIN * len(usable):
+        both = np.hstack((seen, known))
+        usable = np.flatnonzero(((both > _USABLE_MIN) & (both < _USABLE_MAX)).all(axis=1))
+        if len(usable) >= _USABLE_SHARE_MIN * len(seen):
             self.gain = np.exp(-_commonest(np.log(seen[usable] / known[usable])))
-        # A scalar of OpenCV has four channels; its type stubs know pictures alone.
-        gain: Any = (*self.gain.tolist(), 0.0)
-        return np.asarray(cv2.multiply(image, gain), np.uint8)
+        # Four numbers are a factor for each colour to OpenCV, and no image.
+        return np.asarray(cv2.multiply(image, np.append(self.gain, 0.0)), np.uint8)
 
 
 def _commonest(log_ratios: Floats) -> npt.NDArray[np.float64]:

@@ -151,8 +151,9 @@ class Foreground:
         self._model.apply(self._normalised, knownForegroundMask=held, learningRate=rate)
         self._background = np.asarray(self._model.getBackgroundImage(), np.uint8)
         self._learnt_us = presentation_us
-        held = np.asarray(cv2.bitwise_or(held, self._found), np.uint8)
-        self._road.learn(self._image, self._exposure.gain, held, elapsed_s)
+        self._road.learn(
+            self._image, self._exposure.gain, np.asarray(cv2.bitwise_or(held, self._found), np.uint8), elapsed_s
+        )
 
     def _restart(self, image: Image, presentation_us: int) -> None:
         self._model = _new_model()

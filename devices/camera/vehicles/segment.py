@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from devices.camera.vehicles.view import View
 
     Array = npt.NDArray[np.float64]
+    Shape = npt.NDArray[np.generic]
 
 AREA_MIN_PX = 10
 _AREA_MIN_M2 = 0.4
 _WIDTH_MIN_M, _HEIGHT_MIN_M = 0.4, 0.6
 _GAP_M = 0.3
+_SIDE_SHARE_MAX = 0.5
 FRONT_M = 0.7
 """So far up from the road an end is as wide as its vehicle, and no other vehicle is seen above it."""
 
@@ -44,7 +46,7 @@ class Segment(NamedTuple):
         return np.array([(self.front[0] + self.front[1]) / 2, self.extent.bottom])
 
 
-def front_of(shape: npt.NDArray[np.generic], extent: Extent, view: View) -> tuple[float, float]:
+def front_of(shape: Shape, extent: Extent, view: View) -> tuple[float, float]:
     """The columns of the nearest lower end of what `shape` tells the pixels of; `extent` is its place."""
     low, scale = _low_part(shape, extent, view)
     columns = np.flatnonzero(low.any(axis=0))
@@ -52,18 +54,30 @@ def front_of(shape: npt.NDArray[np.generic], extent: Extent, view: View) -> tupl
     runs = np.split(columns, np.flatnonzero(np.diff(columns) > max(2.0, _GAP_M * scale)) + 1)
     lowest = int(np.flatnonzero(low[-1])[0])
     run = next(one for one in runs if one[0] <= lowest <= one[-1])
-    return extent.left + int(run[0]), extent.left + int(run[-1]) + 1
+    return _without_side(extent.left + int(run[0]), extent.left + int(run[-1]) + 1, low, extent, view)
 
 
-def whole_front_of(shape: npt.NDArray[np.generic], extent: Extent, view: View) -> tuple[float, float]:
+def whole_front_of(shape: Shape, extent: Extent, view: View) -> tuple[float, float]:
     """The same of what is one vehicle: between its wheels, or between its lamps' images in the wet, there is road."""
-    columns = np.flatnonzero(_low_part(shape, extent, view)[0].any(axis=0))
-    return extent.left + int(columns[0]), extent.left + int(columns[-1]) + 1
+    low, _ = _low_part(shape, extent, view)
+    columns = np.flatnonzero(low.any(axis=0))
+    return _without_side(extent.left + int(columns[0]), extent.left + int(columns[-1]) + 1, low, extent, view)
 
 
-def _low_part(shape: npt.NDArray[np.generic], extent: Extent, view: View) -> tuple[npt.NDArray[np.generic], float]:
-    scale = view.pixels_by_metre(np.array([(extent.left + extent.right) / 2, extent.bottom]))
+def _low_part(shape: Shape, extent: Extent, view: View) -> tuple[Shape, float]:
+    scale = view.pixels_by_metre(_middle(extent))
     return shape[-max(1, round(FRONT_M * scale)) :], scale
+
+
+def _without_side(left: float, right: float, low: Shape, extent: Extent, view: View) -> tuple[float, float]:
+    """Less what shows of the vehicle's side in the low part, where its lane runs off to the left or the right."""
+    side = len(low) * view.lean(_middle(extent))
+    side = float(np.clip(side, -_SIDE_SHARE_MAX * (right - left), _SIDE_SHARE_MAX * (right - left)))
+    return left - min(side, 0.0), right - max(side, 0.0)
+
+
+def _middle(extent: Extent) -> Array:
+    return np.array([(extent.left + extent.right) / 2, extent.bottom])
 
 
 def is_large(segment: Segment, view: View) -> bool:

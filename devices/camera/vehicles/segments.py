@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from devices.camera.vehicles.cutting import Cutting
 from devices.camera.vehicles.extent import Extent
+from devices.camera.vehicles.fragments import joined
 from devices.camera.vehicles.segment import AREA_MIN_PX, Segment, front_of, is_large, whole_front_of
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from devices.camera.vehicles.expected import Expected
     from devices.camera.vehicles.foreground import Mask
     from devices.camera.vehicles.view import View
 
@@ -26,19 +28,6 @@ _COVERED_SHARE = 0.25
 """A part that covers so much of where a vehicle is expected shows it."""
 _GROWTH_MAX, _GROWTH_MAX_PX = 1.25, 3
 _CAR_WIDTH_MAX_M, _CAR_HEIGHT_MAX_M = 2.3, 3.0
-
-
-class Expected(NamedTuple):
-    """Where a vehicle that is followed should be seen.
-
-    `has_stood_apart`: it was seen alone, so that its size is known. `contact` (2,): where it should stand, pixels;
-    `front_px`: how wide its nearer end should be.
-    """
-
-    extent: Extent
-    has_stood_apart: bool
-    contact: Array
-    front_px: float
 
 
 def segments_of(mask: Mask, vehicles: Sequence[Expected], view: View) -> list[Segment]:
@@ -63,7 +52,7 @@ def segments_of(mask: Mask, vehicles: Sequence[Expected], view: View) -> list[Se
             found.append(part._replace(front=whole_front_of(shape, extent, view)))
         else:
             found += _cut(shape, part, owners, vehicles, view)
-    found += _of_vehicle_size(loose, view)
+    found = joined(found + _of_vehicle_size(loose, view), vehicles, view)
     height, width = mask.shape
     return [one._replace(is_cut=_is_cut(one.extent, width, height)) for one in found]
 
@@ -98,7 +87,7 @@ def _cut(
     cutting = Cutting(shape, part, view)
     # Who is alone in it is the nearest, and is measured anew.
     for owner in sorted(owners if len(owners) > 1 else [], key=lambda index: -vehicles[index].extent.bottom):
-        cutting.take_expected(owner, vehicles[owner].extent, vehicles[owner].contact, vehicles[owner].front_px)
+        cutting.take_expected(owner, vehicles[owner].contact, vehicles[owner].front_px)
     return cutting.rest()
 
 

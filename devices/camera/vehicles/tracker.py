@@ -31,6 +31,7 @@ _UNSEEN_MAX_US = 1_200_000
 _UNCERTAIN_UNSEEN_MAX_US = 400_000
 _REMEMBERED_US = 3_000_000
 """What appears where one that was lost should be is that one, and has not come from behind another."""
+_PART_SHARE = 0.5
 _TRACKS_MAX = 100
 _STANDING_MAX_US = 300_000_000
 """A vehicle that stands longer is parked, and part of the view."""
@@ -99,7 +100,7 @@ class VehicleTracker:
         for row, column in pairs:
             one = self._followed[row]
             passed = one.see(frame, self._measured(one, seen[column]), self._view)
-            crossings += [_crossing(one, each) for each in passed]
+            crossings += [_crossing(one, each, self._view) for each in passed]
         for row in set(range(len(self._followed))) - {row for row, _ in pairs}:
             self._followed[row].coast()
         for column in set(range(len(seen))) - {column for _, column in pairs}:
@@ -128,14 +129,24 @@ class VehicleTracker:
         if len(self._followed) >= _TRACKS_MAX or not np.isfinite(seen.place).all():
             return
         self._number += 1
-        others = (*self._followed, *self._ended)
-        was_hidden = any(one.hides(seen.segment.extent) for one in others)
-        was_lost = any(one.is_near(seen.place, frame.presentation_us) for one in self._ended)
         track = Track(self._number, frame.epoch, frame.clock)
-        one = Followed(track, seen, self._lines, was_hidden=was_hidden and not was_lost)
+        one = Followed(track, seen, self._lines, was_hidden=self._was_hidden(seen, frame.presentation_us))
         one.moved_us = frame.presentation_us
         one.see(frame, self._measured(one, seen), self._view)
         self._followed.append(one)
+
+    def _was_hidden(self, seen: Sighting, now_us: int) -> bool:
+        """Whether what is seen for the first time comes from behind another, and is no part of one and none come back.
+
+        What reaches beyond the lower edge is what is left in view of the vehicle ahead of it.
+        """
+        extent = seen.segment.extent
+        if any(one.is_vehicle and one.expected.extent.overlap(extent) > _PART_SHARE for one in self._followed):
+            return False
+        if any(one.is_near(seen.place, now_us) for one in self._ended):
+            return False
+        is_tail = extent.bottom >= self._view.height_px
+        return is_tail or any(one.hides(extent) for one in (*self._followed, *self._ended))
 
     def _is_whole(self, segment: Segment) -> bool:
         """Whether it stands where its lower edge is: a roof above the frame does not matter, half a front does."""
@@ -174,15 +185,6 @@ def _unseen_max_us(one: Followed) -> int:
     return _UNSEEN_MAX_US if one.is_vehicle else _UNCERTAIN_UNSEEN_MAX_US
 
 
-def _crossing(one: Followed, passed: Passed) -> Crossing:
-    points = one.track.points
-    direction = Direction.APPROACHING if points[-1].v_px > points[0].v_px else Direction.DEPARTING
-    return Crossing(
-        one.track,
-        passed.lane,
-        passed.line,
-        direction,
-        passed.presentation_us,
-        passed.utc_us,
-        passed.utc_error_us,
-    )
+def _crossing(one: Followed, passed: Passed, view: View) -> Crossing:
+    direction = Direction.APPROACHING if one.is_approaching(view) else Direction.DEPARTING
+    return Crossing(one.track, passed.lane, passed.line, direction, *passed[2:])

@@ -8,9 +8,10 @@ import numpy as np
 
 from devices.camera.track import Box, Track, TrackPoint
 from devices.camera.vehicles.crossings import LineWatch, Passed, Place, RoadLine
+from devices.camera.vehicles.expected import Expected
 from devices.camera.vehicles.extent import Extent
 from devices.camera.vehicles.kalman import Motion
-from devices.camera.vehicles.segments import Expected
+from devices.camera.vehicles.size_class import SizeClass
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -54,7 +55,7 @@ class Followed:
         self.moved_us = 0
         self.passed = 0
         self._unsaid: list[Passed] = []
-        self._came_unseen = was_hidden and not seen.segment.is_cut
+        self._came_unseen = was_hidden
         self.last_contact = seen.contact
         self._extent = seen.segment.extent
         self._seen = 0
@@ -63,6 +64,7 @@ class Followed:
         self._front_px = seen.segment.front[1] - seen.segment.front[0]
         self._rest_place = self._born = seen.place
         self._size: Array | None = None
+        self._size_class = SizeClass()
         self._watch = LineWatch(lines)
 
     @property
@@ -116,10 +118,11 @@ class Followed:
         segment = seen.segment
         self.seen_us = frame.presentation_us
         self._add_point(frame, seen, view)
-        self._is_leaving = self.stands and segment.is_cut
+        self._is_leaving = self.is_vehicle and segment.is_cut
         if segment.is_cut:
             self.motion = self.predicted
             self.last_extent = segment.extent
+            self.stands &= self.is_vehicle
             if not self.stands:
                 self._extent = segment.extent
                 return []
@@ -134,6 +137,8 @@ class Followed:
             self._apart += not segment.is_hidden_below
             if not segment.is_merged or self._apart <= _SEEN_MIN:
                 self._learn_size(segment, seen.contact, view)
+            if seen.is_whole:
+                self.track.vehicle = self._size_class.take(segment, view)
             self.last_contact = view.image(self.motion.place)[0]
             self.last_extent = self._extent_at(self.last_contact, view)
             self._note_movement(frame.presentation_us)
@@ -141,14 +146,15 @@ class Followed:
         self._unsaid += self._watch.take(Place(frame.presentation_us, frame.utc_us, frame.utc_error_us, x_m, y_m))
         if not self.is_vehicle:
             return []
-        if self._came_unseen and self._is_approaching(view):
+        if self._came_unseen and self.is_approaching(view):
             self._unsaid += self._watch.passed_unseen(self.motion.velocity)
         self._came_unseen = False
         passed, self._unsaid = self._unsaid, []
         self.passed += len(passed)
         return passed
 
-    def _is_approaching(self, view: View) -> bool:
+    def is_approaching(self, view: View) -> bool:
+        """Whether it comes towards the camera: down the image."""
         before, after = view.image([self.motion.place, self.motion.place + _AHEAD_S * self.motion.velocity])
         return bool(after[1] > before[1])
 

@@ -59,8 +59,7 @@ class View:
 
     def metres_by_pixel(self, pixel: Array) -> Array:
         """How a place on the road moves with its pixel (2,) of the small image: metres a pixel (2, 2)."""
-        metres: Array = by_pixels(self._plane.to_metres, pixel.reshape(1, 2))[0]
-        return metres
+        return np.asarray(by_pixels(self._plane.to_metres, pixel.reshape(1, 2))[0])
 
     def pixels_by_metre(self, pixel: Array) -> float:
         """How long a metre across the view is at this pixel (2,)."""
@@ -80,6 +79,14 @@ class View:
         rise = np.array([height_m * self.pixels_by_metre(corner) for corner in foot])
         corners = np.vstack([foot, foot - np.column_stack([np.zeros(4), rise])])
         return np.asarray(cv2.convexHull(corners.astype(np.float32))[:, 0], np.float64)
+
+    def lean(self, pixel: Array) -> float:
+        """How many columns to the right the lane at this pixel (2,) goes for each row up; 0 where it is no road."""
+        place = self.ground(pixel)[0]
+        if not np.isfinite(place).all():
+            return 0.0
+        across, down = self.image(place + self._away(place))[0] - pixel
+        return float(across / -down) if down < 0.0 else 0.0
 
     def _away(self, place: Array) -> Array:
         """The way (2,), of length 1, along the lane at `place` on which what drives there goes away from the camera."""

@@ -126,7 +126,7 @@ def test_it_has_the_abilities_that_a_gateway_asks_for(clip: Clip, tmp_path: Path
 
 async def test_a_speeding_car_is_told_once_with_its_evidence_and_counted(clip: Clip, tmp_path: Path) -> None:
     one = camera(clip, tmp_path / "evidence", record_passages=True)
-    one.use_passport({"class": "approved", "calibration": {"expires": "2099-12-31"}})
+    one.use_passport({"class": "approved", "approval": "A-1", "calibration": {"expires": "2099-12-31"}})
     async with heard(one) as said:
         await until(lambda: is_played(one), "the clip was played")
         peak_kb, cpu_s = _memory_peak_kb(process_of(one).pid), _cpu_s(process_of(one).pid)

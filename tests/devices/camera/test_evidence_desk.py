@@ -35,6 +35,7 @@ RULES = DeskRules("cam-1", (64, 36), CALIBRATION, shows_people=False)
 MEASURED = {key: value for key, value in SPEEDING.items() if key != "plate_sha256"}
 RED_LIGHT: dict[str, Any] = {
     "lane": "1",
+    "taken_us": 1_763_800_000_123_456,
     "signal": {"journal": bytes(16), "sequence": 7},
     "red_ms": 1500,
     "crossing_ms": 600,

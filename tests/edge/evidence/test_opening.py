@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -75,12 +76,21 @@ class Opening:
 
 
 def run(office: Path, folder: Path, capsys: pytest.CaptureFixture[str], *more: str) -> Opening:
-    directory = office / "opened"
+    directory = next(one for number in count(1) if not (one := office / f"opened-{number}").exists())
     capsys.readouterr()
     config = str(office / "authority.toml")
     code = main(["evidence", "open", str(folder), "--config", config, "-o", str(directory), *more])
     out, err = capsys.readouterr()
     return Opening(code, out, err, directory)
+
+
+def test_nothing_is_written_beside_what_was_opened_before(
+    office: Path, offered: OfferedEvidence, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = run(office, offered.folder, capsys).directory
+    again = ["evidence", "open", str(offered.folder), "--config", str(office / "authority.toml"), "-o", str(directory)]
+    assert main(again) == 2
+    assert "is not empty; name a new folder" in capsys.readouterr().err
 
 
 def test_the_offices_key_shows_picture_plate_and_verdict_on_one_page_that_loads_nothing(

@@ -47,7 +47,7 @@ async def test_every_violation_comes_to_the_authority_and_its_copy_goes(
         folder = files.kept / name
         command = ["evidence", "open", str(folder), "--config", str(files.authority_config), "--json"]
         capsys.readouterr()
-        assert main([*command, "-o", str(tmp_path / "opened")]) == 0
+        assert main([*command, "-o", str(tmp_path / "opened" / name)]) == 0
         told = json.loads(capsys.readouterr().out)
         assert (told["verified"], told["plate"], told["evidence"]) == (True, PLATE, name)
         kept = parse_kept((folder / "kept.cose").read_bytes())

@@ -42,6 +42,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "vehicle.passage": {"lane": "1", "direction": "departing", "class": "light", "speed_mm_s": 13_900},
     "vehicle.speeding": {
         "lane": "1",
+        "taken_us": 1_763_800_000_123_456,
         "speed_mm_s": 20_028,
         "uncertainty_mm_s": 420,
         "limit_mm_s": 13_889,
@@ -55,6 +56,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     },
     "vehicle.red_light": {
         "lane": "2",
+        "taken_us": 1_763_800_000_123_456,
         "signal": {"journal": bytes(16), "sequence": 4711},
         "red_ms": 2140,
         "crossing_ms": 610,

@@ -167,7 +167,7 @@ def test_every_contradiction_is_told_at_once() -> None:
             {"point": [], "distance": [], "lane": [{"id": "1", "speed_zone": [[0, 0], [0, 99], [99, 0]]}]},
             "surveyed road",
         ),
-        ({"distance": []}, "distance: there are 0; measure 2 to 200 between marks"),
+        ({"distance": []}, "distance: there are 0; measure 2 to 64 between marks"),
         ({"lane": []}, "lane: has 0 items; must have at least 1"),
         ({"lane": [{**LANE, "stop_line": [[0, 0], [50, 50]]}]}, "red light needs both"),
     ],
@@ -189,8 +189,8 @@ def test_the_documented_format_is_the_format(tmp_path: Path) -> None:
         load_calibration(write(tmp_path, text))
     # Its keys are all known; only there are too few of everything.
     assert caught.value.problems == (
-        "point: there are 1 marks; survey 5 to 40",
-        "distance: there are 1; measure 2 to 200 between marks",
+        "point: there are 1 marks; survey 5 to 24",
+        "distance: there are 1; measure 2 to 64 between marks",
         "distance[0].to: there is no mark 'B'; marks: A",
     )
 

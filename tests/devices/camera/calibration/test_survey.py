@@ -167,7 +167,7 @@ def test_distances_that_leave_the_road_open_are_refused() -> None:
 
 def test_four_marks_are_refused_for_a_wrong_click_would_go_unnoticed() -> None:
     (problem,) = problems_of(survey_table(marks_m=SIX_MARKS[[0, 1, 4, 5]]))
-    assert problem == "point: there are 4 marks; survey 5 to 40"
+    assert problem == "point: there are 4 marks; survey 5 to 24"
 
 
 def test_a_mark_that_nothing_checks_is_refused() -> None:

@@ -10,6 +10,7 @@ from devices.camera.red_light.doubts import Doubt
 from devices.camera.red_light.judge import RedLightJudge, RedLightRules
 from devices.camera.track import Direction
 from devices.camera.vehicles.seen import LaneLine
+from ledger_sync.proof.cose import UTC_US_MAX
 from ledger_sync.proof.event import encode_data
 from ledger_sync.proof.event_types import event_type
 from tests.devices.camera.red_light.junction import (
@@ -74,6 +75,7 @@ def test_who_passes_both_lines_on_red_has_run_it_and_the_event_names_the_signals
     (violation,), judge = judged([YELLOW, RED, GREEN], both_lines(15.0, 16.2))
     assert violation.data("indicative", bytes(32)) == {
         "lane": "1",
+        "taken_us": violation.passage.stop.utc_us,
         "signal": {"journal": JOURNAL, "sequence": 11},
         "red_ms": 4980,
         "crossing_ms": 1200,
@@ -90,7 +92,11 @@ def test_the_events_data_is_of_its_type_and_leaves_room_for_a_plate() -> None:
     (violation,), _ = judged([YELLOW, RED, GREEN], both_lines(15.0, 16.2))
     data = violation.data("indicative", bytes(32)) | {"plate_sha256": bytes(32)}
     largest = {"red_ms": 86_400_000, "crossing_ms": 600_000, "clock_error_ms": 60_000, "lane": "lane-abc"}
-    largest |= {"signal": {"journal": bytes(16), "sequence": (1 << 32) - 1}, "clock": "container"}
+    largest |= {
+        "signal": {"journal": bytes(16), "sequence": (1 << 32) - 1},
+        "clock": "container",
+        "taken_us": UTC_US_MAX,
+    }
     assert len(encode_data(event_type("vehicle.red_light"), data | largest)) <= 264
 
 

@@ -12,16 +12,18 @@ from ledger_sync.proof.event_schemas import VEHICLE_PASSAGE, VEHICLE_SPEEDING
 
 LIMIT_MM_S = 13_889  # 50 km/h
 SHA256 = bytes(range(32))
+TAKEN_US = 1_763_800_000_123_456
 MEASURED = Measurement(16.0017, 0.5002, 31, 0.0512, 24.9999, Direction.DEPARTING, ClockClass.RTSP)
 
 
 def event(measurement: Measurement = MEASURED, tolerance_mm_s: int = 0) -> dict[str, Any] | None:
-    return speeding(measurement, "out", LIMIT_MM_S, tolerance_mm_s, "indicative", SHA256)
+    return speeding(measurement, "out", TAKEN_US, LIMIT_MM_S, tolerance_mm_s, "indicative", SHA256)
 
 
 def test_a_speeding_event_holds_integers_rounded_in_the_drivers_favour() -> None:
     assert event() == {
         "lane": "out",
+        "taken_us": TAKEN_US,
         "speed_mm_s": 16_001,
         "uncertainty_mm_s": 501,
         "limit_mm_s": LIMIT_MM_S,
