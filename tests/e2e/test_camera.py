@@ -216,6 +216,8 @@ async def test_who_runs_the_red_that_the_journal_tells_of_is_told_once_and_who_i
             await asyncio.to_thread(until, lambda: red_lights(files))
     finally:
         await server.stop()
+        assert controller._transport is not None
+        controller._transport.close()
     ((event, signal_event),) = red_lights(files)
     assert (signal_event.device, signal_event.data["group"], signal_event.data["state"]) == ("signal-1", 2, "red")
     (runner,) = (one for one in scene.vehicles if one.behaviour == "runs_red")
