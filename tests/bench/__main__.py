@@ -62,6 +62,7 @@ BARS = {
     "speed_rendered_coverage": Bar("share", "higher", 0.5),
     "red_light_false": Bar("events", "lower", 0),
     "red_light_found": Bar("share", "higher", 0.95),
+    "red_light_found_dark": Bar("share", "higher", 0.3),
     "plate_exact_eu": Bar("share", "higher", 0.93),
     "plate_exact_us": Bar("share", "higher", 0.70),
     "plate_exact_br": Bar("share", "higher", 0.93),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from devices.sim.camera.light import Light
 
 DRY = ((FROM_BEHIND, DAY, 50), (FROM_AHEAD, DAY, 50), (FROM_BEHIND, OVERCAST, 50), (FROM_AHEAD, OVERCAST, 50))
-DARK_OR_WET = ((FROM_BEHIND, NIGHT, 8), (FROM_AHEAD, NIGHT, 8), (FROM_BEHIND, RAIN, 8), (FROM_AHEAD, RAIN, 8))
+DARK_OR_WET = ((FROM_BEHIND, NIGHT, 6), (FROM_AHEAD, NIGHT, 6), (FROM_BEHIND, RAIN, 6), (FROM_AHEAD, RAIN, 6))
 """In which fewer are seen well enough to be accused."""
 FRAMES_PER_S = 10.0
 CLOCKS = (PictureClock(0.0), PictureClock(0.03), PictureClock(-0.03))
@@ -37,7 +37,7 @@ def red_light_crossings(first_seed: int = 1) -> dict[str, float]:
     cv2.setNumThreads(1)
     dry = [_judge(*one, first_seed + number, CLOCKS[number % 3]) for number, one in enumerate(DRY)]
     dark = [_judge(*one, first_seed + number, CLOCKS[number % 3]) for number, one in enumerate(DARK_OR_WET)]
-    unusable = [_judge(FROM_AHEAD, DAY, 8, first_seed, clock) for clock in UNUSABLE]
+    unusable = [_judge(FROM_AHEAD, DAY, 4, first_seed, clock) for clock in UNUSABLE]
     return {
         "red_light_false": sum(len(one.false) for one in (*dry, *dark, *unusable)),
         "red_light_found": sum(len(one.found) for one in dry) / sum(len(one.run) for one in dry),

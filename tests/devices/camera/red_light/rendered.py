@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from devices.sim.camera.scene import Scene
 
 RULES = RedLightRules("2")
+_EDGE_S = 2.0
 _NEAR_S = 1.2
 """One vehicle uses a lane in each cycle; at night and in rain its headlamps are seen to pass a line before it."""
 
@@ -51,7 +52,7 @@ class Judged:
 def judge_scene(
     scene: Scene, folder: Path, *, frames_per_s: float = 15.0, clock: PictureClock = PictureClock()
 ) -> Judged:
-    """Render a scene and judge it."""
+    """Render a scene and judge it; frames of an empty junction are left out."""
     path = folder / "calibration.toml"
     path.write_text(scene.calibration_toml())
     calibration = load_calibration(path)
@@ -60,6 +61,8 @@ def judge_scene(
     events, violations = _events(scene, step), []
     for index in range(int(scene.duration_s * frames_per_s)):
         seconds = index / frames_per_s
+        if not _shows_anything(scene, seconds):
+            continue
         utc_us = at_us(seconds + clock.off_s + (clock.step_s if seconds >= step[0] else 0.0))
         picture = scene.render(seconds)
         frame = Frame(picture, round(seconds * 1e6), 0, utc_us, clock.error_us, 1, ClockClass.RTSP)
@@ -69,6 +72,14 @@ def judge_scene(
             judge.crossed(crossing)
         violations += judge.decide(frame)
     return _judged(scene, violations, judge.let_go)
+
+
+def _shows_anything(scene: Scene, seconds: float) -> bool:
+    """Whether anybody moves near the junction, or the scene begins or ends."""
+    if seconds < _EDGE_S or seconds > scene.duration_s - _EDGE_S:
+        return True
+    states = (one.at(seconds) for one in (*scene.vehicles, *scene.bystanders))
+    return any(-12.0 < one.centre.y_m < 75.0 and abs(one.centre.x_m) < 25.0 for one in states)
 
 
 def _events(scene: Scene, step: tuple[float, float]) -> list[tuple[float, CommittedEvent]]:
