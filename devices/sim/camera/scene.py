@@ -175,7 +175,7 @@ class Scene:
     def _presences(self) -> dict[int, tuple[float, float]]:
         """From when to when (seconds) each road user is anywhere near the camera."""
         users = (*self.vehicles, *self.bystanders)
-        return {user.number: tuple(user.motion.time_at(end) for end in _PATH_SEEN_M) for user in users}  # type: ignore[misc]
+        return {user.number: tuple(user.motion.time_at(end) for end in _PATH_SEEN_M) for user in users}  # type: ignore[misc] # a pair, of two ends
 
     def _present(self, pose: Pose, t_s: float) -> list[tuple[RoadUser, State]]:
         """Who is ahead of the camera, and not too far to be seen."""
