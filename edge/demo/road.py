@@ -56,7 +56,9 @@ def lay_road(folder: Path) -> Road:
     plate = plate_text(chance, "eu")
     car = vehicle(chance, 1, _ROAD.lanes[0], Motion(speed_km_h / 3.6, _ENTERS_S, 85.0), Kind.CAR)
     car = replace(car, country="eu", plate=plate)
-    scene = Scene(_ROAD, (car,), _POSE, _DURATION_S, seed, bystanders=walkers(2, seed, _ROAD, (22.0, 40.0)))
+    # From the other pavement a walker's shadow falls on the lane, and a car that is not seen apart is not measured.
+    walking = [one for one in walkers(12, seed, _ROAD, (22.0, 40.0)) if one.path.start.x_m > 0]
+    scene = Scene(_ROAD, (car,), _POSE, _DURATION_S, seed, bystanders=tuple(walking[:2]))
     folder.mkdir()
     write_video(scene, folder / VIDEO, FPS)
     calibration = folder / CALIBRATION
