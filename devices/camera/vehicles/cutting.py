@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from devices.camera.vehicles.extent import Extent
-from devices.camera.vehicles.outline import SWAY_M, outline
+from devices.camera.vehicles.outline import CAR_WIDTH_MAX_M, SWAY_M, usual_outline
 from devices.camera.vehicles.segment import AREA_MIN_PX, FRONT_M, Segment, front_of, is_large
 
 if TYPE_CHECKING:
@@ -17,19 +17,24 @@ if TYPE_CHECKING:
     from devices.camera.vehicles.view import View
 
     Array = npt.NDArray[np.float64]
+    Shape = npt.NDArray[np.bool_]
 
 
 _CAR_WIDTH_MIN_M = 1.4
 _HIDDEN_SHARE = 0.3
 _MIDDLE_SHARE = 0.6
 _STEPS_MAX = 40
+_CAR_HEIGHT_MIN_M = 0.9
+_EDGE_PX = 2
+"""A mask reaches so far over the road."""
 
 
 class Cutting:
-    """`shape` tells the pixels of `part`; what is taken from it is gone."""
+    """`shape` tells the pixels of `part`, `road` which of them show road; what is taken from it is gone."""
 
-    def __init__(self, shape: npt.NDArray[np.bool_], part: Segment, view: View) -> None:
+    def __init__(self, shape: Shape, road: Shape, part: Segment, view: View) -> None:
         self._rest = shape.astype(np.uint8)
+        self._vehicles = shape & ~road
         self._left, self._top = round(part.extent.left), round(part.extent.top)
         self._view = view
         self._found: list[Segment] = []
@@ -97,10 +102,31 @@ class Cutting:
 
     def _outline(self, left: float, right: float, bottom: float) -> npt.NDArray[np.uint8]:
         """1 where a vehicle may be seen whose nearer end is from `left` to `right` on the road at row `bottom`."""
-        corners = outline(self._view, left, right, bottom)
+        corners = usual_outline(self._view, left, right, bottom)
         inside = np.zeros_like(self._rest)
         cv2.fillConvexPoly(inside, np.round(corners - (self._left, self._top)).astype(np.int32), 1)
+        inside[: self._gap_above(left, right, bottom)] = 0
         return inside
+
+    def _gap_above(self, left: float, right: float, bottom: float) -> int:
+        """The row down to which another vehicle is seen beyond the road behind this one; 0 where they touch.
+
+        What is wider than a car is high enough to hide that, and has windows and sides as dark as a shadow.
+        """
+        foot = np.array([(left + right) / 2, bottom])
+        scale, lean = self._view.pixels_by_metre(foot), self._view.lean(foot)
+        if right - left > CAR_WIDTH_MAX_M * scale:
+            return 0
+        end = round(bottom) - self._top
+        for row in range(min(end - round(_CAR_HEIGHT_MIN_M * scale), self._rest.shape[0] - 1), 0, -1):
+            if self._share_seen(row, foot[0] + lean * (end - row), right - left) < _HIDDEN_SHARE:
+                return row + 1
+        return 0
+
+    def _share_seen(self, row: int, middle: float, width: float) -> float:
+        """How much of the middle of a row shows vehicles."""
+        seen = self._vehicles[row, self._columns(middle, _MIDDLE_SHARE * width)]
+        return float(seen.mean()) if seen.size else 1.0
 
     def _take(
         self,
@@ -120,13 +146,22 @@ class Cutting:
         extent = Extent(left, top, right, bottom).moved(self._left, self._top)
         front = front or front_of(taken[top:bottom, left:right], extent, self._view)
         part = Segment(extent, len(pixels), front, owner, is_merged=True)
-        self._found.append(part._replace(is_hidden_below=is_hidden_below or _is_over(part, self._found)))
+        self._found.append(part._replace(is_hidden_below=is_hidden_below or self._is_over(part)))
 
     def _nearest_visible(self) -> Segment | None:
         """Of what is left, the nearest that is as large as a vehicle and not behind another."""
         parts = self._parts()
-        visible = [one for one in parts if is_large(one, self._view) and not _is_over(one, self._found)]
+        visible = [one for one in parts if is_large(one, self._view) and not self._is_over(one)]
         return max(visible, key=lambda one: one.extent.bottom, default=None)
+
+    def _is_over(self, part: Segment) -> bool:
+        """Whether another begins where `part` ends, so that where it stands on the road is hidden."""
+        left, right = part.front
+        end = round(part.extent.bottom) - self._top
+        rows = range(max(0, end - _EDGE_PX), end + 1)
+        return end < self._rest.shape[0] and all(
+            self._share_seen(row, (left + right) / 2, right - left) > _HIDDEN_SHARE for row in rows
+        )
 
     def _parts(self) -> list[Segment]:
         count, labels, stats, _ = cv2.connectedComponentsWithStats(self._rest, connectivity=4)
@@ -156,13 +191,3 @@ def _seen_front(strip: npt.NDArray[np.bool_], first: float, middle: float, width
     if not strip[-1]:
         return right - width, right
     return middle - width / 2, middle + width / 2
-
-
-def _is_over(part: Segment, nearer: list[Segment]) -> bool:
-    """Whether one of `nearer` begins where `part` ends, so that where it stands on the road is hidden."""
-    left, right = part.front
-    return any(
-        other.extent.top - 2 <= part.extent.bottom <= other.extent.bottom
-        and min(other.extent.right, right) - max(other.extent.left, left) > _HIDDEN_SHARE * (right - left)
-        for other in nearer
-    )

@@ -33,6 +33,8 @@ _CHANGED_SHARE_MAX = 0.6
 """No traffic covers more of a frame: beyond it the light or the view has changed."""
 _CHANGED_MAX_US = 2_000_000
 _FOREGROUND, _SHADOW = 255, 127
+_SHADE_MIN, _SUN_SHADE_MIN = 0.5, 0.35
+"""How much of the road's light is left in a shadow, at least: of the sun's light a vehicle keeps off more."""
 _VARIANCE_THRESHOLD = 20.0
 """Squared Mahalanobis distance from the background; noise of the normalised frame stays below."""
 _DARK_CURRENT = np.float32(16.0)
@@ -62,6 +64,7 @@ class Foreground:
         self._background: Image | None = None
         self._normalised: Image | None = None
         self._found: Mask | None = None
+        self._road_seen = np.zeros((height_px, width_px), np.bool_)
         self._standing_s = np.zeros((height_px, width_px), np.float32)
         self._learnt_us = 0
         self._lessons = 0
@@ -77,6 +80,11 @@ class Foreground:
         """The newest image at the mask's size, in the exposure of the background."""
         assert self._normalised is not None
         return self._normalised
+
+    @property
+    def road_seen(self) -> npt.NDArray[np.bool_]:
+        """Where the newest mask closes over what shows road, or a shadow on it: between one vehicle and the next."""
+        return self._road_seen
 
     def difference(self, columns: Array, rows: Array) -> Array | None:
         """How far the newest image is from the road at pixels of the mask; None where that is not known."""
@@ -95,6 +103,9 @@ class Foreground:
             self._restart(image, presentation_us)
             return None
         self._normalised = self._exposure.undone(image, self._background)
+        known = np.asarray(cv2.cvtColor(self._background, cv2.COLOR_BGR2GRAY), np.uint8)
+        brightness = float(np.median(known[::4, ::4]))
+        self._model.setShadowThreshold(_SHADE_MIN if brightness < _DIM_MAX else _SUN_SHADE_MIN)
         classes = self._model.apply(self._normalised, learningRate=0)
         if np.count_nonzero(classes == _FOREGROUND) > _CHANGED_SHARE_MAX * classes.size:
             if self._changed_since_us is None:
@@ -103,26 +114,26 @@ class Foreground:
                 self._restart(image, presentation_us)
             return None
         self._changed_since_us = None
-        self._found = _filled(cv2.boxFilter(self._votes(classes), -1, (5, 5)) > _VOTES_MIN)
+        votes = self._votes(classes, known, brightness)
+        # By lamplight a dark vehicle has gaps like these in itself.
+        self._road_seen = (cv2.boxFilter(votes, -1, (5, 1)) < _VOTES_MIN) & (brightness >= _DIM_MAX)
+        self._found = _filled(cv2.boxFilter(votes, -1, (5, 5)) > _VOTES_MIN)
         return self._found
 
-    def _votes(self, classes: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    def _votes(self, classes: npt.NDArray[Any], known: Image, brightness: float) -> npt.NDArray[np.float32]:
         """How much each pixel speaks for a vehicle, 0 to 1, from the classes that MOG2 gives it.
 
         Light of lamps on the road is brighter than the road and has no outline; a shadow's outline is nowhere brighter
         than the road; by night, when there are no shadows, a dark vehicle differs from the road in its outline only.
         """
         assert self._normalised is not None
-        assert self._background is not None
         seen = cv2.cvtColor(self._normalised, cv2.COLOR_BGR2GRAY)
-        known = cv2.cvtColor(self._background, cv2.COLOR_BGR2GRAY)
         brighter = cv2.log((seen + _DARK_CURRENT) / (known + _DARK_CURRENT))
         brighter = cv2.GaussianBlur(brighter, (3, 3), 0)
         across = cv2.Sobel(brighter, cv2.CV_32F, 1, 0, scale=1 / 8)
         down = cv2.Sobel(brighter, cv2.CV_32F, 0, 1, scale=1 / 8)
         outline = cv2.magnitude(across, down)
         near_outline = cv2.dilate(outline, _KERNEL) > _OUTLINE_MIN
-        brightness = float(np.median(known[::4, ::4]))
         is_night = brightness < _NIGHT_MAX
         votes = _WEIGHTS[classes]
         if brightness < _DIM_MAX:

@@ -49,7 +49,7 @@ def _is_of(part: Segment, base: Segment, vehicles: Sequence[Expected], view: Vie
     scale = view.pixels_by_metre(base.foot)
     if part.is_merged or right - left < _CAR_WIDTH_MIN_M * scale:
         return False
-    is_base_low = base.extent.height < _CAR_HEIGHT_MIN_M * scale
+    is_base_low = base.extent.bottom < view.height_px and base.extent.height < _CAR_HEIGHT_MIN_M * scale
     if not (is_base_low or _is_small(part, view)):
         return False
     if not is_base_low and any(_is_own(part.extent, base.extent, vehicle) for vehicle in vehicles):

@@ -25,12 +25,24 @@ class Size(NamedTuple):
     height_m: float
 
 
-_SIZES = (Size(1.1, 2.6, 2.2), Size(2.35, 5.6, 2.4), Size(float("inf"), 13.0, 3.9))
+CYCLE_WIDTH_MAX_M, CAR_WIDTH_MAX_M = 1.1, 2.35
+_LORRY = Size(float("inf"), 13.0, 3.9)
+_LARGEST = (Size(CYCLE_WIDTH_MAX_M, 2.6, 2.2), Size(CAR_WIDTH_MAX_M, 5.6, 2.4), _LORRY)
+_USUAL = (Size(CYCLE_WIDTH_MAX_M, 2.0, 1.7), Size(CAR_WIDTH_MAX_M, 4.6, 1.5), _LORRY)
 """Cycles, cars and vans, lorries and buses."""
 
 
 def outline(view: View, left: float, right: float, bottom: float) -> Array:
     """Pixels (n, 2) around a vehicle whose nearer end is from column `left` to `right` on the road at row `bottom`."""
+    return _outline(_LARGEST, view, left, right, bottom)
+
+
+def usual_outline(view: View, left: float, right: float, bottom: float) -> Array:
+    """The same of no larger a vehicle than most are, where the next one may begin right behind it."""
+    return _outline(_USUAL, view, left, right, bottom)
+
+
+def _outline(sizes: tuple[Size, ...], view: View, left: float, right: float, bottom: float) -> Array:
     width_m = (right - left) / view.pixels_by_metre(np.array([(left + right) / 2, bottom]))
-    size = next(one for one in _SIZES if width_m <= one.width_m)
+    size = next(one for one in sizes if width_m <= one.width_m)
     return view.outline(left, right, bottom, size.length_m, size.height_m, SWAY_M)

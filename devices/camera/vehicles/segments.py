@@ -10,7 +10,7 @@ import numpy as np
 from devices.camera.vehicles.cutting import Cutting
 from devices.camera.vehicles.extent import Extent
 from devices.camera.vehicles.fragments import joined
-from devices.camera.vehicles.segment import AREA_MIN_PX, Segment, front_of, is_large, whole_front_of
+from devices.camera.vehicles.segment import AREA_MIN_PX, FRONT_M, Segment, front_of, is_large, whole_front_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[np.float64]
     Labels = npt.NDArray[np.int32]
+    Shape = npt.NDArray[np.bool_]
 
 _COVERED_SHARE = 0.25
 """A part that covers so much of where a vehicle is expected shows it."""
@@ -30,8 +31,11 @@ _GROWTH_MAX, _GROWTH_MAX_PX = 1.25, 3
 _CAR_WIDTH_MAX_M, _CAR_HEIGHT_MAX_M = 2.3, 3.0
 
 
-def segments_of(mask: Mask, vehicles: Sequence[Expected], view: View) -> list[Segment]:
-    """What `mask` shows, given where the vehicles that are followed are expected."""
+def segments_of(mask: Mask, road_seen: Shape, vehicles: Sequence[Expected], view: View) -> list[Segment]:
+    """What `mask` shows, given where the vehicles that are followed are expected.
+
+    `road_seen`, of the mask's size: where there is road between vehicles that the mask does not tell apart.
+    """
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     loose: list[Segment] = []
     found: list[Segment] = []
@@ -46,12 +50,13 @@ def segments_of(mask: Mask, vehicles: Sequence[Expected], view: View) -> list[Se
         owners = [
             owner
             for owner in _owners(np.asarray(labels, np.int32), label, extent, vehicles)
-            if vehicles[owner].has_stood_apart
+            if vehicles[owner].has_stood_apart and _reaches(extent, vehicles[owner], view)
         ]
         if len(owners) <= 1 and _is_one(part, [vehicles[owner].extent for owner in owners], view):
             found.append(part._replace(front=whole_front_of(shape, extent, view)))
         else:
-            found += _cut(shape, part, owners, vehicles, view)
+            road = road_seen[top : top + height, left : left + width]
+            found += _cut(Cutting(shape, road, part, view), owners, vehicles)
     found = joined(found + _of_vehicle_size(loose, view), vehicles, view)
     height, width = mask.shape
     return [one._replace(is_cut=_is_cut(one.extent, width, height)) for one in found]
@@ -68,6 +73,12 @@ def _owners(labels: Labels, label: int, seen: Extent, vehicles: Sequence[Expecte
     return owners
 
 
+def _reaches(seen: Extent, vehicle: Expected, view: View) -> bool:
+    """Whether it goes down to where the vehicle stands, as far as that is in view."""
+    foot = min(vehicle.contact[1], float(view.height_px))
+    return bool(seen.bottom > foot - FRONT_M * view.pixels_by_metre(vehicle.contact))
+
+
 def _is_one(part: Segment, expected: list[Extent], view: View) -> bool:
     """Whether it is no larger than a car, or than the vehicle that is expected there."""
     extent, scale = part.extent, view.pixels_by_metre(part.foot)
@@ -80,11 +91,8 @@ def _is_one(part: Segment, expected: list[Extent], view: View) -> bool:
     )
 
 
-def _cut(
-    shape: npt.NDArray[np.bool_], part: Segment, owners: list[int], vehicles: Sequence[Expected], view: View
-) -> list[Segment]:
+def _cut(cutting: Cutting, owners: list[int], vehicles: Sequence[Expected]) -> list[Segment]:
     """Its share to each of the owners, the nearest first, as it hides the others; then what else stands on the road."""
-    cutting = Cutting(shape, part, view)
     # Who is alone in it is the nearest, and is measured anew.
     for owner in sorted(owners if len(owners) > 1 else [], key=lambda index: -vehicles[index].extent.bottom):
         cutting.take_expected(owner, vehicles[owner].contact, vehicles[owner].front_px)

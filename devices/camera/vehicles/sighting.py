@@ -22,7 +22,8 @@ vehicle's picture from the frame before; where the lower edge is not the vehicle
 class Sighting(NamedTuple):
     """`contact` (2,): pixel of the small image; `place` (2,): the same on the road, metres; `spread` its covariance.
 
-    `is_whole`: it stands alone and uncut in the frame, so that its contact point may be measured from.
+    `is_whole`: it stands alone and uncut in the frame, so that its contact point may be measured from. `tells_place` is
+    false where the contact point is no more than where the frame ends.
     """
 
     segment: Segment
@@ -30,6 +31,7 @@ class Sighting(NamedTuple):
     place: Array
     spread: Array
     is_whole: bool
+    tells_place: bool = True
 
 
 def sighting(

@@ -12,7 +12,7 @@ from devices.camera.vehicles.contact import contact_point
 from devices.camera.vehicles.crossings import road_lines
 from devices.camera.vehicles.foreground import Foreground
 from devices.camera.vehicles.patches import Patches
-from devices.camera.vehicles.seen import Crossing, Seen
+from devices.camera.vehicles.seen import Crossing, LaneLine, Seen
 from devices.camera.vehicles.segment import FRONT_M
 from devices.camera.vehicles.segments import segments_of
 from devices.camera.vehicles.sighting import CARRIED_PX, COARSE_PX, FINE_PX, HIDDEN_PX, Sighting, sighting
@@ -92,7 +92,7 @@ class VehicleTracker:
         return ended
 
     def _follow(self, frame: Frame, mask: Mask) -> list[Crossing]:
-        segments = segments_of(mask, [one.expected for one in self._followed], self._view)
+        segments = segments_of(mask, self._foreground.road_seen, [one.expected for one in self._followed], self._view)
         seen = [sighting(each, each.foot, COARSE_PX, self._view, is_whole=self._is_whole(each)) for each in segments]
         costs = np.array([[one.cost(each, row) for each in seen] for row, one in enumerate(self._followed)])
         pairs = assigned(costs.reshape(len(self._followed), len(seen)), GATE)
@@ -100,7 +100,7 @@ class VehicleTracker:
         for row, column in pairs:
             one = self._followed[row]
             passed = one.see(frame, self._measured(one, seen[column]), self._view)
-            crossings += [_crossing(one, each, self._view) for each in passed]
+            crossings += [crossing for each in passed if (crossing := self._crossing(one, each))]
         for row in set(range(len(self._followed))) - {row for row, _ in pairs}:
             self._followed[row].coast()
         for column in set(range(len(seen))) - {column for _, column in pairs}:
@@ -108,12 +108,24 @@ class VehicleTracker:
                 self._begin(frame, seen[column])
         return crossings
 
+    def _crossing(self, one: Followed, passed: Passed) -> Crossing | None:
+        """None where a part of a vehicle passes which was counted before."""
+        if passed.line is LaneLine.COUNT:
+            if self._is_part_of_counted(one, passed.lane, self._last_us):
+                return None
+            one.counted.add(passed.lane)
+        direction = Direction.APPROACHING if one.is_approaching(self._view) else Direction.DEPARTING
+        return Crossing(one.track, passed.lane, passed.line, direction, *passed[2:])
+
+    def _is_part_of_counted(self, one: Followed, lane: str, now_us: int) -> bool:
+        """Whether a vehicle was counted in this lane that leaves no place for another there."""
+        others = [other for other in (*self._followed, *self._ended) if other is not one]
+        return any(lane in other.counted and other.covers(one.motion.place, now_us) for other in others)
+
     def _measured(self, one: Followed, seen: Sighting) -> Sighting:
         """The same, its contact point as good as this frame shows it."""
         segment, view = seen.segment, self._view
-        if segment.is_cut:
-            return sighting(segment, seen.contact, HIDDEN_PX, view, is_whole=False)
-        if not segment.is_hidden_below:
+        if not (segment.is_hidden_below or segment.is_cut):
             contact = contact_point(segment, self._foreground.difference, one.heading, view)
             if contact is None:
                 return seen._replace(is_whole=False)
@@ -122,6 +134,8 @@ class VehicleTracker:
             one.last_extent, one.last_contact, one.expected.contact - one.last_contact, view
         )
         if moved is None:
+            if segment.is_cut:
+                return seen._replace(is_whole=False, tells_place=False)
             return sighting(segment, one.expected.contact, HIDDEN_PX, view, is_whole=False)
         return sighting(segment, one.last_contact + moved, CARRIED_PX, view, is_whole=False)
 
@@ -141,7 +155,8 @@ class VehicleTracker:
         What reaches beyond the lower edge is what is left in view of the vehicle ahead of it.
         """
         extent = seen.segment.extent
-        if any(one.is_vehicle and one.expected.extent.overlap(extent) > _PART_SHARE for one in self._followed):
+        whole = [one for one in self._followed if one.is_vehicle and not one.is_leaving]
+        if any(one.expected.extent.overlap(extent) > _PART_SHARE for one in whole):
             return False
         if any(one.is_near(seen.place, now_us) for one in self._ended):
             return False
@@ -183,8 +198,3 @@ class VehicleTracker:
 
 def _unseen_max_us(one: Followed) -> int:
     return _UNSEEN_MAX_US if one.is_vehicle else _UNCERTAIN_UNSEEN_MAX_US
-
-
-def _crossing(one: Followed, passed: Passed, view: View) -> Crossing:
-    direction = Direction.APPROACHING if one.is_approaching(view) else Direction.DEPARTING
-    return Crossing(one.track, passed.lane, passed.line, direction, *passed[2:])

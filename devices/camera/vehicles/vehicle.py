@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from devices.camera.track import Box, Track, TrackPoint
+from devices.camera.track import Box, Track, TrackPoint, VehicleClass
 from devices.camera.vehicles.crossings import LineWatch, Passed, Place, RoadLine
 from devices.camera.vehicles.expected import Expected
 from devices.camera.vehicles.extent import Extent
@@ -34,6 +34,8 @@ _TOUCHING_M = 3.0
 _DOUBLE_OVERLAP = 0.6
 _AHEAD_S = 0.1
 _NEAR_M = 5.0
+_REACH_M, _HEAVY_REACH_M = 3.5, 8.0
+"""From one vehicle's nearer end to the next one's in its lane, at least: its length, and some air."""
 _HIDDEN_SHARE = 0.3
 _REVEALED_PX = 12.0
 _SURE_DEVIATIONS = 2.0
@@ -50,10 +52,11 @@ class Followed:
         self.last_extent = seen.segment.extent
         self.is_vehicle = False
         self.stands = False
-        self._is_leaving = False
+        self.is_leaving = False
         self.seen_us = 0
         self.moved_us = 0
         self.passed = 0
+        self.counted: set[str] = set()
         self._unsaid: list[Passed] = []
         self._came_unseen = was_hidden
         self.last_contact = seen.contact
@@ -108,7 +111,7 @@ class Followed:
         if seen.segment.is_hidden_below:
             return 1.0 if seen.segment.expected == index else 2 * GATE
         if self.stands and not seen.segment.is_cut:
-            if self._is_leaving:
+            if self.is_leaving:
                 return 2 * GATE
             return self.predicted.distance(seen.place, seen.spread)
         return GATE * (1.0 - self._extent.overlap(seen.segment.extent)) * 1.2
@@ -118,29 +121,17 @@ class Followed:
         segment = seen.segment
         self.seen_us = frame.presentation_us
         self._add_point(frame, seen, view)
-        self._is_leaving = self.is_vehicle and segment.is_cut
-        if segment.is_cut:
-            self.motion = self.predicted
-            self.last_extent = segment.extent
-            self.stands &= self.is_vehicle
-            if not self.stands:
-                self._extent = segment.extent
-                return []
-        elif self.stands:
-            self.motion = self.predicted.corrected(seen.place, seen.spread)
+        self.is_leaving = self.is_vehicle and segment.is_cut
+        if segment.is_cut and not self.is_vehicle:
+            self.stands = False
+            self._extent = self.last_extent = segment.extent
+            return []
+        if seen.tells_place:
+            self._move_to(seen, view)
         else:
-            self.motion = Motion.at(seen.place, seen.spread, np.eye(2) * _SPEED_DEVIATION_M_S**2)
-            self._rest_place = self._born = seen.place
-            self.stands = True
+            self.coast()
         if not segment.is_cut:
-            self._seen += 1
-            self._apart += not segment.is_hidden_below
-            if not segment.is_merged or self._apart <= _SEEN_MIN:
-                self._learn_size(segment, seen.contact, view)
-            if seen.is_whole:
-                self.track.vehicle = self._size_class.take(segment, view)
-            self.last_contact = view.image(self.motion.place)[0]
-            self.last_extent = self._extent_at(self.last_contact, view)
+            self._learn(seen, view)
             self._note_movement(frame.presentation_us)
         x_m, y_m = self.motion.place.tolist()
         self._unsaid += self._watch.take(Place(frame.presentation_us, frame.utc_us, frame.utc_error_us, x_m, y_m))
@@ -153,6 +144,25 @@ class Followed:
         self.passed += len(passed)
         return passed
 
+    def _move_to(self, seen: Sighting, view: View) -> None:
+        if self.stands:
+            self.motion = self.predicted.corrected(seen.place, seen.spread)
+        else:
+            self.motion = Motion.at(seen.place, seen.spread, np.eye(2) * _SPEED_DEVIATION_M_S**2)
+            self._rest_place = self._born = seen.place
+            self.stands = True
+        self.last_contact = view.image(self.motion.place)[0]
+        self.last_extent = self._extent_at(self.last_contact, view)
+
+    def _learn(self, seen: Sighting, view: View) -> None:
+        self._seen += 1
+        if not seen.segment.is_hidden_below:
+            self._apart += 1
+            self._learn_size(seen.segment, seen.contact, view)
+            self.last_extent = self._extent_at(self.last_contact, view)
+        if seen.is_whole:
+            self.track.vehicle = self._size_class.take(seen.segment, view)
+
     def is_approaching(self, view: View) -> bool:
         """Whether it comes towards the camera: down the image."""
         before, after = view.image([self.motion.place, self.motion.place + _AHEAD_S * self.motion.velocity])
@@ -160,7 +170,7 @@ class Followed:
 
     def has_gone(self, view: View) -> bool:
         """Whether it has left the frame by its lower edge."""
-        return self._is_leaving and self._extent.top >= view.height_px - 1
+        return self.is_leaving and self._extent.top >= view.height_px - 1
 
     def hides(self, extent: Extent) -> bool:
         """Whether what is now seen at `extent` was behind it."""
@@ -168,12 +178,18 @@ class Followed:
         abreast = min(last.right, extent.right) - max(last.left, extent.left)
         return last.top - _REVEALED_PX < extent.bottom < last.bottom and abreast > _HIDDEN_SHARE * extent.width
 
+    def covers(self, place: Array, now_us: int) -> bool:
+        """Whether no other vehicle's nearer end can be at `place` (2,), metres, now."""
+        reach_m = _HEAVY_REACH_M if self.track.vehicle is VehicleClass.HEAVY else _REACH_M
+        return self._distance(place, now_us) < reach_m
+
     def is_near(self, place: Array, now_us: int) -> bool:
         """Whether a vehicle would be about there now, had it gone on as it did when it was last seen."""
-        if not self.is_vehicle:
-            return False
+        return self.is_vehicle and self._distance(place, now_us) < _NEAR_M
+
+    def _distance(self, place: Array, now_us: int) -> float:
         since_s = (now_us - self.seen_us) / 1e6
-        return bool(np.linalg.norm(self.motion.place + since_s * self.motion.velocity - place) < _NEAR_M)
+        return float(np.linalg.norm(self.motion.place + since_s * self.motion.velocity - place))
 
     def _learn_size(self, segment: Segment, contact: Array, view: View) -> None:
         """Pixels to the left, to the right and up from the contact point, and of the front, by pixels a metre there."""
