@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ class Reading(NamedTuple):
 class WireCounters:
     """What happened on a driver's wire since it was made; read by health.
 
-    `last_error` may quote the wire, and a wire may carry a card's number: health and events leave it out.
+    `last_error` may quote the wire, and a wire may carry a card's number: health and events leave it out. `figures` are
+    what else a driver has to tell an operator in health, as JSON.
     """
 
     readings: int = 0
@@ -68,6 +69,7 @@ class WireCounters:
     resyncs: int = 0
     bytes_dropped: int = 0
     last_error: str = ""
+    figures: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Driver(Protocol):
@@ -201,6 +203,15 @@ class Described(Protocol):
         """Called once, before `open`, with the data of the device's passport; empty without one."""
 
 
+@runtime_checkable
+class Prepared(Protocol):
+    """A driver that needs files made beforehand, such as a camera's calibration (an optional ability)."""
+
+    @staticmethod
+    def unprepared(settings: Any) -> tuple[str, ...]:
+        """What of it is missing or wrong, a sentence each, with the mend. Reads files only."""
+
+
 class CommittedEvent(NamedTuple):
     """An event that is in the journal. `utc_us` is when its reading came in; `clock_error_us` None while unsynced."""
 
@@ -236,3 +247,7 @@ class Impaired(Protocol):
     @property
     def impairment(self) -> str:
         """What it does not do at present, and the mend, in a sentence; empty when all is well. Asked every second."""
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether the device is there for certain, as its first picture came, though it has told no reading yet."""

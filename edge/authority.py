@@ -20,7 +20,7 @@ from ledger_sync.proof.settings import (
     read_settings,
     setting,
 )
-from ledger_sync.proof.trust import GatewayKey, check_key_ranges
+from ledger_sync.proof.trust import GatewayKey, check_gateways
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +75,10 @@ def load_authority_settings(path: Path) -> AuthoritySettings:
     problems = Problems()
     settings = read_settings(AuthoritySettings, load_toml(path), problems)
     if settings is not None:
-        _check_gateways(settings, problems)
+        check_gateways(settings.gateway, settings.id, problems)
     if settings is None or problems:
         raise SettingsError(str(path), tuple(problems))
     return replace(settings, data_dir=path.parent / settings.data_dir)
-
-
-def _check_gateways(settings: AuthoritySettings, problems: Problems) -> None:
-    if not settings.gateway:
-        problems.add("gateway", "is empty; name at least one [[gateway]] with id and public_key")
-    for index, key in enumerate(settings.gateway):
-        if key.id == settings.id:
-            # Both would use it as their MQTT client id, and push each other off the broker.
-            problems.add(f"gateway[{index}].id", f"is {key.id!r}, the authority's own; each needs an id of its own")
-    check_key_ranges(settings.gateway, problems)
 
 
 def load_authority_key(path: Path) -> PrivateKey:

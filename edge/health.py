@@ -124,6 +124,7 @@ def _device(device: SupervisedDevice) -> dict[str, Any]:
         "errors": counters.errors,
         "resyncs": counters.resyncs,
         "bytes_dropped": counters.bytes_dropped,
+        "figures": counters.figures,
     }
 
 

@@ -31,6 +31,7 @@ class CameraProcess:
     def __init__(self, place: str, process: Process) -> None:
         self._place = place
         self._process = process
+        self._is_killed = False
 
     @classmethod
     async def start(cls, place: str, assignment: Assignment) -> CameraProcess:
@@ -61,7 +62,7 @@ class CameraProcess:
         stdin = self._process.stdin
         assert stdin is not None, "opened as a pipe"
         if stdin.transport.get_write_buffer_size() > UNSENT_BYTES_MAX:
-            self._process.kill()
+            self._kill()
         elif not stdin.is_closing():
             stdin.write(line)
 
@@ -103,6 +104,10 @@ class CameraProcess:
         return await self._process.wait()
 
     def _kill(self) -> None:
+        if self._is_killed:
+            return
+        # A second time asyncio would look whether it has ended, and so may take its exit code from who waits for it.
+        self._is_killed = True
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
 

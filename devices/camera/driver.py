@@ -40,6 +40,7 @@ class Camera:
         self.device = device
         self.counters = WireCounters()
         self.impairment = ""
+        self.is_at_work = False
         self._settings = settings
         self._folder: Path | None = None
         self._keys: Mapping[str, bytes] = {}
@@ -58,6 +59,15 @@ class Camera:
     def follows(settings: CameraSettings) -> str | None:
         """The device that tells the signal's states."""
         return settings.signal
+
+    @staticmethod
+    def unprepared(settings: CameraSettings) -> tuple[str, ...]:
+        """What is missing or wrong of the extra `camera`, the calibration and its confirmed view."""
+        if missing := _missing():
+            return (missing,)
+        from devices.camera.preparation import unprepared_files  # noqa: PLC0415 - needs the extra
+
+        return unprepared_files(settings)
 
     def use_evidence(self, folder: Path, keys: Mapping[str, bytes]) -> None:
         """Where evidence goes, and to whom it is sealed."""
@@ -88,9 +98,8 @@ class Camera:
         The stream it opens itself, again and again; while there is none that is its `impairment`.
         """
         await self.close()
-        missing = [name for name in _NEEDED if find_spec(name) is None]
-        if missing:
-            raise DeviceError(f"{self.device}: needs {', '.join(missing)}; install Wayside with its extra `camera`")
+        if missing := _missing():
+            raise DeviceError(f"{self.device}: {missing}")
         if self._store is not None:
             try:
                 await asyncio.to_thread(self._store.remove_torn)
@@ -99,7 +108,7 @@ class Camera:
         folder = str(self._folder.absolute()) if self._folder else None
         assignment = Assignment(self.device, as_table(self._settings), self._approved_until_us, folder, self._keys)
         self._process = await CameraProcess.start(self.device, assignment)
-        self.impairment, self._errors_before = "", self.counters.errors
+        self.impairment, self.is_at_work, self._errors_before = "", False, self.counters.errors
         if self._health is not None:
             self._process.tell(self._health)
         try:
@@ -125,8 +134,11 @@ class Camera:
             report = await process.report()
             if report.impairment is not None:
                 self.impairment = report.impairment
+            self.is_at_work |= report.sees
             if report.errors is not None:
                 self.counters.errors = self._errors_before + report.errors
+            if report.figures is not None:
+                self.counters.figures = report.figures
             if report.reading is not None:
                 self.counters.readings += 1
                 yield report.reading
@@ -149,6 +161,11 @@ class Camera:
         process, self._process = self._process, None
         if process is not None:
             await process.end()
+
+
+def _missing() -> str:
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    return f"needs {', '.join(missing)}; install Wayside with its extra `camera`" if missing else ""
 
 
 def _end_of_day_us(day: str) -> int:

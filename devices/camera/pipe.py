@@ -1,14 +1,14 @@
 """What a camera's process and its driver say to each other: one JSON object a line, each way.
 
 The driver begins with an `Assignment`, then tells the events of the device that is followed. The process says that it
-is ready, then readings as they come, its errors, what it cannot do at present, and why it ends.
+is ready, then readings as they come, how it fares, what it cannot do at present, and why it ends.
 Neither holds a plate or a key that opens anything.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from devices.driver import CommittedEvent, Origin, Reading
@@ -16,6 +16,8 @@ from devices.driver import CommittedEvent, Origin, Reading
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+PLAYED = "has been played to its end"
+"""Said of a file, once all that it shows is told."""
 LINE_BYTES_MAX = 64 << 10
 ALIVE_EVERY_S = 2.0
 """The process says something so often, whatever it sees."""
@@ -71,30 +73,31 @@ def parse_event_line(line: bytes) -> CommittedEvent:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a camera's process says. `failure` is its last word; `impairment` is empty again once all is well."""
+    """What a camera's process says. `failure` is its last word; `impairment` is empty again once all is well.
+
+    `sees`: its first picture came. `figures` tell how it has fared since it began, as health has them.
+    """
 
     reading: Reading | None = None
     is_ready: bool = False
+    sees: bool = False
     errors: int | None = None
+    figures: Mapping[str, Any] | None = None
     impairment: str | None = None
     failure: str | None = None
 
     def line(self) -> bytes:
         """As it goes over the pipe."""
-        said: dict[str, Any] = {"ready": self.is_ready, "errors": self.errors}
-        said |= {"impairment": self.impairment, "failure": self.failure}
-        if self.reading is not None:
-            said |= {"reading": _told(self.reading)}
-        return _line(said)
+        said = {field.name: getattr(self, field.name) for field in fields(self)}
+        return _line(said | {"reading": None if self.reading is None else _told(self.reading)})
 
 
 def parse_report(line: bytes) -> Report:
     """What a line of the process says. Raises ValueError for what is no report."""
     try:
         said = json.loads(line)
-        raw = said.get("reading")
-        reading = None if raw is None else _reading(raw)
-        return Report(reading, said["ready"], said["errors"], said["impairment"], said["failure"])
+        raw = said.pop("reading")
+        return Report(None if raw is None else _reading(raw), **said)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError("no report of a camera's process") from error
 

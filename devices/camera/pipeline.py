@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from devices.camera.counting import LaneCounts
+from devices.camera.passage_counters import PassageCounters
 from devices.camera.red_light.judge import RedLightJudge
 from devices.camera.speed.measure import measure
 from devices.camera.speed.measurement import Measurement
@@ -121,6 +122,7 @@ class Pipeline:
     """Takes the frames of one stream, all of one size, by a calibration of that size.
 
     While `is_view_confirmed` is false nobody is measured or accused, nor who was seen just before; counts go on.
+    `counters` tell what became of everybody else.
     """
 
     def __init__(self, calibration: Calibration, rules: PipelineRules) -> None:
@@ -137,6 +139,7 @@ class Pipeline:
         self._epoch = 0
         self._doubted_us: int | None = None
         self.is_view_confirmed = False
+        self.counters = PassageCounters(undecided=self._judge.let_go) if self._judge else PassageCounters()
 
     def signal(self, event: CommittedEvent) -> None:
         """An event of the followed signal, or of the gateway, is committed."""
@@ -171,10 +174,14 @@ class Pipeline:
         """Another epoch ends what is held, and so does a view that is not confirmed."""
         if frame.epoch != self._epoch:
             self._epoch, self._doubted_us = frame.epoch, None
-            self._held.clear()
+            self._let_go("new_epoch")
         if not self.is_view_confirmed:
             self._doubted_us = frame.presentation_us
-            self._held.clear()
+            self._let_go("view")
+
+    def _let_go(self, why: str) -> None:
+        self.counters.let_go.update(f"{one.what.type.removeprefix('vehicle.')}_{why}" for one in self._held)
+        self._held.clear()
 
     def _is_trusted(self, since_us: int) -> bool:
         """Whether the view was confirmed from this presentation time on."""
@@ -202,6 +209,8 @@ class Pipeline:
         for violation in judge.decide(frame):
             if self._is_trusted(violation.passage.track.points[0].presentation_us):
                 outcome.violations.append(self._ran_red(violation, frame, outcome))
+            else:
+                self.counters.let_go["red_light_view"] += 1
         still = {(one.track.number, one.lane): one for one in judge.suspects}
         self._suspects = {
             key: self._suspects.get(key) or self._passed_on_red(passage, outcome) for key, passage in still.items()
@@ -221,14 +230,19 @@ class Pipeline:
     def _pass(self, passed: Passed, frame: Frame, outcome: Outcome) -> None:
         lane, calibration = self._lanes[passed.lane], self._calibration
         track = passed.track
-        if calibration.plane is None or not self._is_trusted(track.points[0].presentation_us):
+        if calibration.plane is None:
+            return
+        if not self._is_trusted(track.points[0].presentation_us):
+            self.counters.let_go["unmeasured_view"] += 1
             return
         size = calibration.width_px, calibration.height_px
         others = [one.points for one in self._about(track, outcome)]
         measured = measure(track.points, calibration.plane, size, lane.speed_zone, track.clock, others=others)
         outcome.measured[passed.track.number] = measured
         if not isinstance(measured, Measurement):
+            self.counters.refused[measured.reason.value] += 1
             return
+        self.counters.measured += 1
         if self._rules.records_passages:
             data = {"lane": lane.id, "direction": measured.direction.value, "class": passed.track.vehicle.value}
             self._hold(Told("vehicle.passage", data | passage_speed(measured, calibration.sha256)), frame)

@@ -23,12 +23,15 @@ from devices.camera.calibration.calibration import load_calibration
 from devices.camera.evidence.store import EvidenceStore
 from devices.camera.evidence_desk import Case, DeskRules, EvidenceDesk
 from devices.camera.exhibits import Exhibits
+from devices.camera.figures import Figures
 from devices.camera.frame_shelf import FrameShelf
-from devices.camera.pipe import Report, parse_assignment, parse_event_line
+from devices.camera.pace_watch import PaceWatch
+from devices.camera.passage_counters import UnmeasuredWatch
+from devices.camera.pipe import PLAYED, Report, parse_assignment, parse_event_line
 from devices.camera.pipeline import Pipeline
 from devices.camera.plates.model_files import ModelError
 from devices.camera.plates.models import open_reader
-from devices.camera.rules import check_calibration, pipeline_rules, source_settings
+from devices.camera.rules import check_calibration, measures, pipeline_rules, source_settings
 from devices.camera.settings import from_table
 from devices.camera.source.errors import SourceEndedError, SourceError
 from devices.camera.source.main_stream import MainStream
@@ -52,6 +55,7 @@ EVENTS_MAX = 256
 """Of the followed device, that wait for a picture."""
 UNPROVEN_US = 20_000_000
 NO_PICTURE, MAIN, VIEW, CLOCK, EVIDENCE = "picture", "main stream", "view", "clock", "evidence"
+PACE, UNMEASURED = "pace", "unmeasured"
 _MIB = 1 << 20
 
 
@@ -74,6 +78,8 @@ class Camera:
         self._pipeline: Pipeline | None = None
         self._desk: EvidenceDesk | None = None
         self._picture_us = self._proven_us = time.monotonic_ns() // 1000
+        self._figures = Figures(self._source.counters)
+        self._pace, self._unmeasured = PaceWatch(), UnmeasuredWatch()
 
     def run(self) -> None:
         """Look at frames for ever. Raises SourceError where there will never be any."""
@@ -83,8 +89,7 @@ class Camera:
         self._source.start()
         self._voice.say(Report(is_ready=True))
         while True:
-            counters = self._source.counters
-            self._voice.live(counters.losses + counters.damaged)
+            self._voice.live(self._report)
             try:
                 frame = self._source.newest(FRAME_WAIT_S)
             except SourceEndedError:
@@ -97,9 +102,11 @@ class Camera:
 
     def _take(self, frame: Frame) -> None:
         self._picture_us = frame.arrival_us
+        self._figures.take(frame)
         self._voice.warn(NO_PICTURE, "")
         if self._main:
-            self._voice.warn(MAIN, f"no large pictures: {self._main.trouble}" if self._main.trouble else "")
+            trouble = self._main.trouble and f"no large pictures: {self._main.trouble}"
+            self._voice.warn(MAIN, trouble or self._exhibits.doubt)
         pipeline = self._pipeline_for(frame)
         self._hand_over_events()
         if self._view:
@@ -107,10 +114,19 @@ class Camera:
             pipeline.is_view_confirmed = self._view.is_confirmed
             self._voice.warn(VIEW, self._view.doubt)
         self._watch_clock(frame)
+        self._pace.take(self._source.counters, frame.arrival_us)
+        self._voice.warn(PACE, self._pace.doubt)
         outcome = pipeline.take(frame)
+        self._unmeasured.take(pipeline.counters)
+        self._voice.warn(UNMEASURED, self._unmeasured.doubt)
         if self._rules.enforces and outcome.live:
             self._shelf.put(frame)
         self._deal_with(outcome)
+
+    def _report(self) -> Report:
+        """How the camera has fared since it began."""
+        counters = self._source.counters
+        return Report(errors=counters.losses + counters.damaged, figures=self._figures.as_json())
 
     def _watch_clock(self, frame: Frame) -> None:
         """A stream proves its clock in its first seconds; one that does not for long measures nothing."""
@@ -137,7 +153,9 @@ class Camera:
             except ValueError as error:
                 raise SourceError(f"{self._settings.calibration}: {error}") from error
             self._pipeline = Pipeline(calibration, self._rules)
+            self._figures.passages = self._pipeline.counters
             self._desk = self._opened_desk(width, height)
+            self._voice.say(Report(sees=True))
         return self._pipeline
 
     def _opened_desk(self, width_px: int, height_px: int) -> EvidenceDesk | None:
@@ -154,9 +172,9 @@ class Camera:
         return desk
 
     def _view_guard(self) -> ViewGuard | None:
-        """For a camera that measures or accuses."""
-        measures = self._rules.enforces or (self._rules.records_passages and self._calibration.plane is not None)
-        return ViewGuard(self._settings.calibration, self._calibration.sha256) if measures else None
+        if not measures(self._settings, self._calibration):
+            return None
+        return ViewGuard(self._settings.calibration, self._calibration.sha256)
 
     def _miss(self) -> None:
         self._hand_over_events()
@@ -173,10 +191,12 @@ class Camera:
             self._deal_with(self._pipeline.finish())
         if self._desk:
             self._desk.close()
-        self._voice.warn(NO_PICTURE, f"{self._settings.port} has been played to its end; the next start plays it again")
+        self._voice.say(self._report())
+        seen = f": {self._figures.passages}" if self._view else ""
+        self._voice.warn(NO_PICTURE, f"{self._settings.port} {PLAYED}{seen}; the next start plays it again")
         while True:
             self._events.clear()
-            self._voice.live(self._source.counters.damaged)
+            self._voice.live(self._report)
             time.sleep(FRAME_WAIT_S)
 
     def _listen(self) -> None:

@@ -30,6 +30,11 @@ def check_calibration(settings: CameraSettings, calibration: Calibration) -> Non
         raise SettingsError(str(settings.calibration), tuple(missing))
 
 
+def measures(settings: CameraSettings, calibration: Calibration) -> bool:
+    """Whether anybody is measured or accused: then a person has to have confirmed the view."""
+    return settings.enforces or (settings.record_passages and calibration.plane is not None)
+
+
 def pipeline_rules(settings: CameraSettings, approved_until_us: int) -> PipelineRules:
     """What is told of what is seen."""
     limit = settings.speed_limit_km_h

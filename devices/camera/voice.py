@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 from devices.camera.pipe import ALIVE_EVERY_S, Report
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from devices.driver import Reading
@@ -45,12 +46,12 @@ class Voice:
             self._impairments[about] = sentence
             self._say(Report(impairment="; ".join(one for one in self._impairments.values() if one)))
 
-    def live(self, errors: int) -> None:
-        """Say now and then that the camera is at work; `errors` of its stream so far."""
+    def live(self, report: Callable[[], Report]) -> None:
+        """Say now and then that the camera is at work, and how it fares."""
         now_s = time.monotonic()
         if now_s - self._alive_s >= ALIVE_EVERY_S:
             self._alive_s = now_s
-            self.say(Report(errors=errors))
+            self.say(report())
 
     def fail(self, sentence: str) -> NoReturn:
         """The last word."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from devices.camera.calibration.lanes import Lane
     from devices.camera.track import Track, TrackPoint
     from devices.camera.vehicles.seen import Seen
+
+    Zone = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
 LEFT_POINTS = 3
 """A contact point that jumps out of the zone for a frame or two has not left it."""
@@ -48,13 +51,23 @@ class ZoneWatch:
                     passed.append(Passed(track, lane, *inside))
         return passed
 
-    def _has_left(self, track: Track, lane: str, zone: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> bool:
+    def _has_left(self, track: Track, lane: str, zone: Zone) -> bool:
         newest = track.points[-1]
         key = track.number, lane
         known = self._inside.get(key)
-        if cv2.pointPolygonTest(zone, (newest.u_px, newest.v_px), measureDist=False) >= 0:
-            self._inside[key] = (known[0] if known else newest, newest)
+        if _is_inside(newest, zone):
+            self._inside[key] = (known[0] if known else _entered(track, zone), newest)
             return False
         if known is None or len(track.points) <= LEFT_POINTS:
             return False
         return track.points[-LEFT_POINTS].presentation_us > known[1].presentation_us
+
+
+def _is_inside(point: TrackPoint, zone: Zone) -> bool:
+    return cv2.pointPolygonTest(zone, (point.u_px, point.v_px), measureDist=False) >= 0
+
+
+def _entered(track: Track, zone: Zone) -> TrackPoint:
+    """The first of the newest points that all lie inside: it may have entered before it was known to be a vehicle."""
+    inside = list(itertools.takewhile(lambda point: _is_inside(point, zone), reversed(track.points)))
+    return inside[-1]

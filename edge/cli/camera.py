@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from devices.camera.calibration.calibration import Reviewed
+    from devices.camera.calibration.view_reference import ViewReference
     from devices.camera.frame import Image
 
 _PORT_MAX = 65535
@@ -93,8 +94,10 @@ def _judge(options: argparse.Namespace) -> int:
         told |= report(reviewed)
         if options.picture:
             _draw(options, reviewed)
+        elif options.frame and not options.confirm:
+            _frame_of(options, reviewed)
         if options.confirm:
-            told["view"] = str(_confirm(options, reviewed))
+            told |= _confirm(options, reviewed)
     except SettingsError as error:
         told["problems"] = list(error.problems)
     except NotConfirmableError as error:
@@ -116,11 +119,8 @@ def _first_frame(options: argparse.Namespace) -> Image:
         raise CannotTryError(f"--frame: {error}") from error
 
 
-def _draw(options: argparse.Namespace, reviewed: Reviewed) -> None:
-    import cv2
-
-    from devices.camera.calibration.report import overlay
-
+def _frame_of(options: argparse.Namespace, reviewed: Reviewed) -> Image:
+    """The frame, of the calibration's size."""
     frame = _first_frame(options)
     calibration, (height, width) = reviewed.calibration, frame.shape[:2]
     if (width, height) != (calibration.width_px, calibration.height_px):
@@ -128,25 +128,51 @@ def _draw(options: argparse.Namespace, reviewed: Reviewed) -> None:
             f"--frame: is {width}x{height}, the calibration is for {calibration.width_px}x{calibration.height_px}; "
             "give a frame of that size"
         )
-    is_encoded, encoded = cv2.imencode(".png", overlay(frame, reviewed))
+    return frame
+
+
+def _draw(options: argparse.Namespace, reviewed: Reviewed) -> None:
+    import cv2
+
+    from devices.camera.calibration.report import overlay
+
+    is_encoded, encoded = cv2.imencode(".png", overlay(_frame_of(options, reviewed), reviewed))
     assert is_encoded
     options.picture.write_bytes(encoded.tobytes())
 
 
-def _confirm(options: argparse.Namespace, reviewed: Reviewed) -> Path:
-    from devices.camera.calibration.confirmation import FRAMES, FRAMES_APART_S, confirm_view
+def _confirm(options: argparse.Namespace, reviewed: Reviewed) -> dict[str, Any]:
+    """Keep the view as it is now; tells where, and how far it has moved since it was kept last."""
+    from devices.camera.calibration.confirmation import (
+        FRAMES,
+        FRAMES_APART_S,
+        at_view_size,
+        confirm_view,
+        displacement_px,
+    )
     from devices.camera.calibration.frames import frames
     from devices.camera.calibration.view_reference import view_file
     from devices.camera.source.errors import SourceError
 
+    path = view_file(options.calibration)
+    before = _last_confirmed(options.calibration)
     try:
-        seen = frames(options.frame, options.credentials_file, count=FRAMES, apart_s=FRAMES_APART_S)
-        reference = confirm_view(seen, reviewed.calibration.sha256)
+        seen = at_view_size(frames(options.frame, options.credentials_file, count=FRAMES, apart_s=FRAMES_APART_S))
     except SourceError as error:
         raise CannotTryError(f"--frame: {error}") from error
-    path = view_file(options.calibration)
-    reference.save(path)
-    return path
+    confirm_view(seen, reviewed.calibration.sha256).save(path)
+    moved_px = None if before is None else displacement_px(before, seen)
+    return {"view": str(path), "was_confirmed": before is not None, "moved_px": moved_px and round(moved_px, 2)}
+
+
+def _last_confirmed(calibration: Path) -> ViewReference | None:
+    from devices.camera.calibration.view_reference import last_reference
+    from ledger_sync.proof.settings import SettingsError
+
+    try:
+        return last_reference(calibration)
+    except SettingsError:  # there is none, or one that cannot be read, which the new one replaces
+        return None
 
 
 def _serve(options: argparse.Namespace) -> int:
@@ -189,7 +215,15 @@ def _print(told: dict[str, Any]) -> None:
         print_line(f"lane {lane['id']}: {', '.join(lane['lines']) or 'no line'}{of_zone}")
     print_line(f"sha256 {told['sha256']}")
     if "view" in told:
-        print_line(f"view confirmed: {told['view']}")
+        print_line(printable(f"view confirmed: {told['view']}; {_moved(told)}"))
+
+
+def _moved(told: dict[str, Any]) -> str:
+    if not told["was_confirmed"]:
+        return "it was not confirmed before"
+    if told["moved_px"] is None:
+        return "how far it has moved since it was confirmed last cannot be seen"
+    return f"it has moved by {told['moved_px']:.1f} px (of a frame 640 px wide) since it was confirmed last"
 
 
 def _print_survey(survey: dict[str, Any]) -> None:

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from devices.camera.calibration.calibration import Calibration
+    from devices.camera.figures import Figures
     from devices.camera.frame import Frame, Image
     from devices.camera.pipeline import Outcome, Told
+    from devices.camera.source.source import Source
 
 _CLIP, _PICTURE = (".mp4",), (".png", ".jpg", ".jpeg")
 _FIRST_FRAME_S = 10.0
@@ -73,15 +75,17 @@ def _view(options: argparse.Namespace) -> int:
     except ImportError as error:
         raise CannotTryError(NEEDED) from error
     from devices.camera.calibration.calibration import load_calibration
+    from devices.camera.figures import Figures
     from devices.camera.pictures.annotated import Annotator
 
     cv2.setNumThreads(1)
     calibration = load_calibration(options.calibration)
-    tally = _Tally()
+    source = _source(options)
+    tally = _Tally(Figures(source.counters))
     annotator = None
     progress: ProgressLine[int] = ProgressLine(lambda frames: f"{frames} frames")
     with _Output(options.output) as output, progress:
-        for calibrated, frame, outcome in _looked_at(options, calibration, tally):
+        for calibrated, frame, outcome in _looked_at(options, source, calibration, tally):
             annotator = annotator or Annotator(calibrated, options.limit)
             output.add(annotator.draw(frame, outcome), frame.arrival_us)
             progress(output.frames)
@@ -90,9 +94,9 @@ def _view(options: argparse.Namespace) -> int:
     if options.json:
         print_json({"frames": output.frames, **tally.as_json(), "output": str(options.output)})
     else:
-        print_line(
-            f"{output.frames} frames; {tally.counts.total()} vehicles counted, {len(tally.speeds_km_h)} measured"
-        )
+        figures = tally.figures
+        print_line(f"{output.frames} frames; {tally.counts.total()} vehicles counted")
+        print_line(f"  speed zones: {figures.passages}; clock {figures.clock}, epochs {figures.epochs}")
         for (lane, direction, vehicle), count in sorted(tally.counts.items()):
             print_line(f"  lane {lane}, {direction}, {vehicle}: {count}")
         print_line(f"drawn to {printable(str(options.output))}")
@@ -101,8 +105,9 @@ def _view(options: argparse.Namespace) -> int:
 
 @dataclass
 class _Tally:
-    """Vehicles by lane, direction and class, and the speeds that were measured."""
+    """Vehicles by lane, direction and class, the speeds that were measured, and why others were not."""
 
+    figures: Figures
     counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     speeds_km_h: list[float] = field(default_factory=list)
 
@@ -117,17 +122,18 @@ class _Tally:
     def as_json(self) -> dict[str, Any]:
         names = ("lane", "direction", "class")
         rows = [dict(zip(names, key, strict=True)) | {"count": count} for key, count in sorted(self.counts.items())]
-        return {"counts": rows, "speeds_km_h": self.speeds_km_h}
+        return {"counts": rows, "speeds_km_h": self.speeds_km_h, **self.figures.as_json()}
 
 
 def _looked_at(
-    options: argparse.Namespace, calibration: Calibration, tally: _Tally
+    options: argparse.Namespace, source: Source, calibration: Calibration, tally: _Tally
 ) -> Iterator[tuple[Calibration, Frame, Outcome]]:
     from devices.camera.pipeline import Pipeline, PipelineRules
     from devices.driver import DeviceError
 
     pipeline: Pipeline | None = None
-    for frame in _frames(options):
+    for frame in _frames(source, options.seconds):
+        tally.figures.take(frame)
         if pipeline is None:
             height, width = frame.image.shape[:2]
             try:
@@ -137,6 +143,7 @@ def _looked_at(
             pipeline = Pipeline(calibration, PipelineRules(1, records_passages=True))
             # A person looks, who sees whether the lines lie where they belong.
             pipeline.is_view_confirmed = True
+            tally.figures.passages = pipeline.counters
         try:
             outcome = pipeline.take(frame)
         except DeviceError as error:
@@ -147,16 +154,21 @@ def _looked_at(
         tally.take(pipeline.finish().told)
 
 
-def _frames(options: argparse.Namespace) -> Iterator[Frame]:
-    """Frames of the first `seconds`."""
-    from devices.camera.source.errors import SourceEndedError, SourceError
+def _source(options: argparse.Namespace) -> Source:
+    from devices.camera.source.errors import SourceError
     from devices.camera.source.settings import SourceSettings
     from devices.camera.source.source import Source
 
     try:
-        source = Source(SourceSettings(options.source, options.credentials_file, in_real_time=False))
+        return Source(SourceSettings(options.source, options.credentials_file, in_real_time=False))
     except SourceError as error:
         raise CannotTryError(str(error)) from error
+
+
+def _frames(source: Source, seconds: float) -> Iterator[Frame]:
+    """Frames of the first `seconds`."""
+    from devices.camera.source.errors import SourceEndedError, SourceError
+
     source.start()
     try:
         first = source.newest(_FIRST_FRAME_S)
@@ -164,7 +176,7 @@ def _frames(options: argparse.Namespace) -> Iterator[Frame]:
             raise CannotTryError(f"no frame within {_FIRST_FRAME_S:g} s: {source.trouble or 'the camera sends none'}")
         yield first
         passed_s = 0.0
-        while passed_s < options.seconds:
+        while passed_s < seconds:
             frame = source.newest(_FIRST_FRAME_S)
             if frame is None:
                 return
@@ -185,6 +197,7 @@ class _Output:
         self.frames = 0
         self._path = path
         self._writer: Any = None
+        self._written = 0
         self._last: Image | None = None
         self._next_us = 0
 
@@ -194,6 +207,8 @@ class _Output:
     def __exit__(self, kind: object, *_: object) -> None:
         if self._writer is not None:
             self._writer.release()
+            if kind is None:
+                self._check_clip()
         elif kind is None and self._last is not None:
             self._write_picture(self._last)
 
@@ -209,6 +224,7 @@ class _Output:
         # A clip has even steps: a picture is shown until the next one came.
         while self._next_us <= arrival_us:
             self._writer.write(picture)
+            self._written += 1
             self._next_us += round(1e6 / _CLIP_FPS)
 
     def _open(self, picture: Image) -> None:
@@ -219,8 +235,22 @@ class _Output:
         if not self._writer.isOpened():
             raise CannotTryError(f"{printable(str(self._path))}: cannot be written; name a folder that is there")
 
+    def _check_clip(self) -> None:
+        """OpenCV's writer says nothing of a disk that is full."""
+        import cv2
+
+        clip = cv2.VideoCapture(str(self._path))
+        found = clip.get(cv2.CAP_PROP_FRAME_COUNT)
+        clip.release()
+        if found != self._written:
+            self._path.unlink()
+            raise CannotTryError(f"{printable(str(self._path))}: could not be written whole; make room on the disk")
+
     def _write_picture(self, picture: Image) -> None:
         import cv2
 
         _, encoded = cv2.imencode(self._path.suffix.lower(), picture)
-        self._path.write_bytes(encoded.tobytes())
+        try:
+            self._path.write_bytes(encoded.tobytes())
+        except OSError as error:
+            raise CannotTryError(f"{printable(str(self._path))}: {error.strerror}; name another file") from error

@@ -231,6 +231,8 @@ def _try(options: argparse.Namespace) -> int:
         f"{terminal.readings} readings, {terminal.refused} of them refused; {counters.errors} errors, "
         f"{counters.resyncs} resyncs, {counters.bytes_dropped} bytes dropped; {ending.value}\n"
     )
+    if counters.figures:
+        sys.stderr.write(f"{printable(json.dumps(counters.figures))}\n")
     if ending is Ending.NOT_OPENED:
         return NOT_TRIED
     if ending is Ending.STOPPED:

@@ -62,7 +62,7 @@ def _open(options: argparse.Namespace) -> int:
     trust = load_trust(options.trust) if options.trust else None
     gateways = _gateways(options.config, offices[0], trust)
     try:
-        opened = open_evidence(options.folder, _keys(offices), gateways, trust, options.proof)
+        opened = open_evidence(options.folder, _keys(offices), gateways, trust, options.proof, _acknowledgers(offices))
     except EvidenceKeyError as error:
         raise CannotTryError(f"{options.folder}: {error}; name its configuration with --config or --second") from error
     except EvidenceRefusedError as error:
@@ -93,6 +93,14 @@ def _keys(offices: Sequence[AuthorityOffice]) -> dict[str, list[PrivateKey]]:
     for office in offices:
         keys.setdefault(office.role, []).append(load_authority_key(office.key_path))
     return keys
+
+
+def _acknowledgers(offices: Sequence[AuthorityOffice]) -> dict[str, bytes]:
+    """The signing keys that are on this machine: who acknowledges need not be who opens."""
+    from ledger_sync.proof.keyfile import load_key
+
+    paths = {office.id: office.signing_key_path for office in offices}
+    return {id_: load_key(path).public_key for id_, path in paths.items() if path.exists()}
 
 
 def _write(directory: Path, opened: Opened) -> list[Path]:
@@ -139,8 +147,10 @@ def _as_json(opened: Opened, files: Sequence[Path]) -> dict[str, Any]:
         "data": data_to_json(event.data),
         "plate": None if plate is None else plate.text,
         "logged_by": None if proven is None else utc_s_text(proven.logged_by),
+        "kept_at": None if opened.kept_at is None else utc_s_text(opened.kept_at),
         "raw_opened": opened.raw is not None,
         "checks": list(opened.checks),
+        "unchecked": list(opened.unchecked),
         "files": [str(path) for path in files],
     }
 
@@ -153,8 +163,8 @@ def _tell(opened: Opened, files: Sequence[Path]) -> None:
     print_line(f"verified: {event.type} of {event.device}, {utc_us_text(event.stamp.utc_us)}")
     for check in opened.checks:
         print_line(f"  {printable(check)}")
-    if opened.proven is None:
-        print_line("  not checked: when it was logged (--trust)")
+    for what in opened.unchecked:
+        print_line(f"  not checked: {printable(what)}")
     if opened.raw is None:
         print_line("  not opened: the raw set, which needs a second key (--second)")
     facts = measurement(dict(event.data)) | {"plate": "not read" if plate is None else plate.text}

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 from edge.cli.exits import DONE, NOT_TRIED, add_verb, print_json, print_line
 from edge.cli.identity import ensure_identity, ensure_sample
 from edge.cli.samples import GATEWAY_TOML
+from ledger_sync.proof.report import printable
 from ledger_sync.proof.settings import SettingsError
 
 if TYPE_CHECKING:
     import argparse
+
+    from edge.config import GatewayConfig
 
 _CONFIG = "the gateway's configuration (gateway.toml)"
 
@@ -63,13 +66,32 @@ def _check(options: argparse.Namespace) -> int:
         print_json({"valid": False, "problems": list(error.problems)})
         return NOT_TRIED
     devices = [{"id": device.id, "driver": device.driver} for device in config.devices]
+    unprepared = _unprepared(config)
     place = config.place
     if options.json:
-        print_json({"valid": True, "city": place.city, "gateway": place.gateway, "devices": devices})
+        print_json(
+            {"valid": True, "city": place.city, "gateway": place.gateway, "devices": devices, "unprepared": unprepared}
+        )
     else:
         names = ", ".join(f"{device['id']} ({device['driver']})" for device in devices) or "none"
         print_line(f"{options.config}: good; gateway {place.gateway} of {place.city}, devices: {names}")
+        for device, lacks in unprepared.items():
+            for one in lacks:
+                print_line(printable(f"{device} cannot work yet: {one}"))
     return DONE
+
+
+def _unprepared(config: GatewayConfig) -> dict[str, tuple[str, ...]]:
+    """By device what it needs beside the configuration, and has not, such as a camera's confirmed view."""
+    from devices.driver import Prepared
+    from devices.registry import load_driver
+
+    lacking = {}
+    for device in config.devices:
+        driver = load_driver(device.driver)
+        if issubclass(driver, Prepared) and (lacks := driver.unprepared(device.settings)):
+            lacking[device.id] = lacks
+    return lacking
 
 
 def _run(options: argparse.Namespace) -> int:

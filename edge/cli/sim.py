@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     import argparse
     import asyncio
 
-    from edge.harness.check import DeviceVerdict
     from edge.harness.place import Place
     from edge.harness.run import Progress
+    from edge.harness.verdict import DeviceVerdict
 
 _PROBLEMS_SHOWN = 5
 
@@ -39,7 +39,9 @@ def add_verbs(verbs: Any) -> None:
         "  wayside sim run intersection --folder /tmp/crossing --gateway --seconds 60",
     )
     run.add_argument(
-        "scenario", metavar="SCENARIO", help="intersection, bus-line, street, car-park, tram-stop, or a file's path"
+        "scenario",
+        metavar="SCENARIO",
+        help="intersection, signalled-junction, bus-line, street, car-park, tram-stop, or a file's path",
     )
     run.add_argument("--folder", type=Path, required=True, metavar="DIR", help="where ports, truth and logs lie")
     run.add_argument("--gateway", action="store_true", help="run a gateway and a ledger with it")
@@ -135,6 +137,8 @@ def _print_verdicts(verdicts: list[DeviceVerdict], *, holds: bool) -> None:
     for verdict in verdicts:
         counts = "".join(f"{getattr(verdict, name):>10}" for name in columns)
         print_line(f"{verdict.device:<24}{counts}  {verdict.gap_s:.1f} s{'' if not verdict.problems else '  FAILS'}")
+        for note in verdict.notes:
+            print_line(f"    {note}")
         for problem in verdict.problems[:_PROBLEMS_SHOWN]:
             print_line(f"    {problem}")
         if len(verdict.problems) > _PROBLEMS_SHOWN:

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from edge.harness.check import DeviceVerdict, check
+from edge.harness.check import check
 from edge.harness.place import TRUTH
 from edge.harness.recorded import recorded_in
 from edge.harness.truth import read_truth
@@ -21,6 +21,7 @@ from .places import DEVICES, VALIDATOR
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from edge.harness.verdict import DeviceVerdict
     from edge.journal.verify import JournalVerdict
 
     from .places import Places

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from ledger_sync.proof.trust import load_trust
 
 from .errors import DemoFailedError
 from .road import CALIBRATION, LIMIT_KM_H, VIDEO, lay_road
+from .tables import LEDGER, base64_text, broker_table, key_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,14 +38,7 @@ city = "demo"
 gateway = "gw-2"
 data_dir = "gateway"
 """
-_GATEWAY_REST = """
-[broker]
-url = "mqtt://127.0.0.1:{port}"
-
-[[ledger]]
-id = "ledger-1"
-public_key = "{ledger_key}"
-
+_PARTS = """\
 [batch]
 age_max_s = 1
 
@@ -77,14 +70,6 @@ city = "demo"
 id = "{role}-1"
 role = "{role}"
 data_dir = "{role}"
-"""
-_TRAFFIC_REST = """
-[broker]
-url = "mqtt://127.0.0.1:{port}"
-
-[[gateway]]
-id = "gw-2"
-public_key = "{gateway_key}"
 """
 
 
@@ -144,21 +129,18 @@ def lay_out_camera(directory: Path, port: int, ledger_key: bytes) -> CameraPlace
     key_path = load_gateway_place(gateway).key_path
     make_key(key_path)
     gateway_key = load_key(key_path).public_key
-    facts = {
-        "port": port,
-        "ledger_key": _base64(ledger_key),
-        "traffic_key": _base64(keys["traffic"]["opens"]),
-        "signing_key": _base64(keys["traffic"]["signs"]),
-        "oversight_key": _base64(keys["oversight"]["opens"]),
-        "video": f"{ROAD}/{VIDEO}",
-        "calibration": f"{ROAD}/{CALIBRATION}",
-        "limit_km_h": LIMIT_KM_H,
-        "gateway_key": _base64(gateway_key),
-    }
-    gateway.write_text(_GATEWAY + _GATEWAY_REST.format_map(facts))
+    parts = _PARTS.format(
+        traffic_key=base64_text(keys["traffic"]["opens"]),
+        signing_key=base64_text(keys["traffic"]["signs"]),
+        oversight_key=base64_text(keys["oversight"]["opens"]),
+        video=f"{ROAD}/{VIDEO}",
+        calibration=f"{ROAD}/{CALIBRATION}",
+        limit_km_h=LIMIT_KM_H,
+    )
+    gateway.write_text(_GATEWAY + broker_table(port) + key_table("ledger", LEDGER, ledger_key) + parts)
     load_gateway_config(gateway)
     with (directory / TRAFFIC_TOML).open("a") as file:
-        file.write(_TRAFFIC_REST.format_map(facts))
+        file.write(broker_table(port) + key_table("gateway", GATEWAY, gateway_key))
     return CameraPlaces(directory, gateway_key, road)
 
 
@@ -170,15 +152,6 @@ def _authority(directory: Path, role: str) -> dict[str, bytes]:
     make_key(place.signing_key_path)
     opens = bytes(load_authority_key(place.key_path).public_key)
     return {"opens": opens, "signs": load_key(place.signing_key_path).public_key}
-
-
-def is_kept(places: CameraPlaces) -> bool:
-    """Whether the authority has the evidence, and the event its receipt."""
-    if not places.kept.exists() or not any(places.kept.iterdir()):
-        return False
-    with JournalReader(places.journal) as reader:
-        states = [one.state for one in reader.events() if parse_event(one.statement).type == SPEEDING]
-    return states == ["receipted"]
 
 
 def open_speeding(places: CameraPlaces, trust_toml: Path) -> Speeding:
@@ -236,7 +209,3 @@ def speeding_json(speeding: Speeding) -> dict[str, Any]:
         "evidence_verified": True,
         "raw_needs_both_keys": speeding.needs_both_keys,
     }
-
-
-def _base64(key: bytes) -> str:
-    return base64.b64encode(key).decode()

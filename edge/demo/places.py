@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,9 @@ from ledger_sync.city.settings import load_ledger_place
 from ledger_sync.proof.keyfile import load_key, make_key
 
 from .camera import FOLDER as CAMERA_FOLDER
+from .camera import GATEWAY as CAMERA_GATEWAY
 from .camera import lay_out_camera
+from .tables import LEDGER, broker_table, key_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,20 +28,13 @@ GATEWAY, VALIDATOR = "gw-1", "validator-1"
 DEVICES = "devices"
 """The folder of the simulated meters, as their scenario `tram-stop` names them, and of their truth."""
 
-# Batches close soon, health comes often and every telegram is recorded, so that a minute shows what takes an hour.
 _GATEWAY_TOML = """\
 city = "demo"
 gateway = "gw-1"
 data_dir = "gateway"
 """
-_GATEWAY_TOML_REST = """
-[broker]
-url = "mqtt://127.0.0.1:{port}"
-
-[[ledger]]
-id = "ledger-1"
-public_key = "{ledger_key}"
-
+# Batches close soon, health comes often and every telegram is recorded, so that a minute shows what takes an hour.
+_PARTS_TOML = """\
 [batch]
 age_max_s = 1
 
@@ -69,33 +63,7 @@ city = "demo"
 id = "ledger-1"
 data_dir = "ledger"
 """
-_LEDGER_TOML_REST = """
-[broker]
-url = "mqtt://127.0.0.1:{port}"
-
-[[gateway]]
-id = "gw-1"
-public_key = "{gateway_key}"
-
-[[gateway]]
-id = "gw-2"
-public_key = "{camera_gateway_key}"
-"""
-_TRUST_TOML = """\
-city = "demo"
-
-[[gateway]]
-id = "gw-1"
-public_key = "{gateway_key}"
-
-[[gateway]]
-id = "gw-2"
-public_key = "{camera_gateway_key}"
-
-[[ledger]]
-id = "ledger-1"
-public_key = "{ledger_key}"
-"""
+_TRUST_TOML = 'city = "demo"\n'
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,15 +94,11 @@ def lay_out(directory: Path) -> Places:
     gateway_key = _public_key(load_gateway_place(gateway_toml).key_path)
     ledger_key = _public_key(load_ledger_place(ledger_toml).key_path)
     camera = lay_out_camera(directory / CAMERA_FOLDER, port, ledger_key)
-    facts = {
-        "port": port,
-        "gateway_key": _base64(gateway_key),
-        "ledger_key": _base64(ledger_key),
-        "camera_gateway_key": _base64(camera.gateway_key),
-    }
-    gateway_toml.write_text(_GATEWAY_TOML + _GATEWAY_TOML_REST.format_map(facts))
-    ledger_toml.write_text(_LEDGER_TOML + _LEDGER_TOML_REST.format_map(facts))
-    trust_toml.write_text(_TRUST_TOML.format_map(facts))
+    ledger = key_table("ledger", LEDGER, ledger_key)
+    gateways = key_table("gateway", GATEWAY, gateway_key) + key_table("gateway", CAMERA_GATEWAY, camera.gateway_key)
+    gateway_toml.write_text(_GATEWAY_TOML + broker_table(port) + ledger + _PARTS_TOML)
+    ledger_toml.write_text(_LEDGER_TOML + broker_table(port) + gateways)
+    trust_toml.write_text(_TRUST_TOML + gateways + ledger)
     return Places(
         directory,
         port,
@@ -150,7 +114,3 @@ def lay_out(directory: Path) -> Places:
 def _public_key(path: Path) -> bytes:
     make_key(path)
     return load_key(path).public_key
-
-
-def _base64(key: bytes) -> str:
-    return base64.b64encode(key).decode()

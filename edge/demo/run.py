@@ -21,10 +21,11 @@ from edge.journal.errors import JournalError
 from ledger_sync.city.errors import LedgerError
 
 from .audit import audit
-from .camera import is_kept, open_speeding
+from .camera import open_speeding
 from .closing import Result, result_json, result_text
 from .errors import DemoFailedError
 from .figures import Sampler
+from .film import FilmWatch
 from .places import VALIDATOR, lay_out
 from .processes import Processes
 from .proof import prove_tap
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from .story import Outage
 
 RUN_MAX_S = 58.0
-FILM_MAX_S = 40.0
 LOOK_S = 0.3
 _FAILURES = (HarnessError, JournalError, LedgerError, sqlite3.Error, OSError)
 
@@ -138,16 +138,10 @@ async def _filmed(places: Places, processes: Processes, screen: Screen) -> Speed
     screen.tell("a camera at a second gateway: a car comes along that is too fast")
     processes.authority.start()
     processes.camera.start()
-    try:
-        async with asyncio.timeout(FILM_MAX_S):
-            while not await asyncio.to_thread(is_kept, places.camera):
-                processes.check()
-                await asyncio.sleep(LOOK_S)
-    except TimeoutError as error:
-        where = places.camera.directory
-        raise DemoFailedError(
-            f"the authority did not have the evidence within {FILM_MAX_S:g} s; see {where}"
-        ) from error
+    watch = FilmWatch(places.camera)
+    while not await asyncio.to_thread(watch.is_kept):
+        processes.check()
+        await asyncio.sleep(LOOK_S)
     screen.tell("its event has its receipt, and the authority the sealed evidence")
     return await asyncio.to_thread(open_speeding, places.camera, places.trust_toml)
 

@@ -69,9 +69,10 @@ class SupervisedDevice:
 
     `last_recorded`: the data from which a driver that can do so (`Resuming`) goes on, until it has.
 
-    It is online from its first reading on, or when its wire has held for 5 s. If it is lost sooner than that after it
-    came online, the next time only the latter counts: a wire that flaps is told once. Each opening that was held and
-    gave no reading doubles what the next must hold: a device that is there, and never says anything usable, too.
+    It is online from its first reading on, when its driver is sure of it, or when its wire has held for 5 s. If it is
+    lost sooner than that after it came online, the next time only the latter counts: a wire that flaps is told once.
+    Each opening that was held and gave no reading doubles what the next must hold: a device that is there, and never
+    says anything usable, too.
     """
 
     settings: CommonSettings
@@ -190,7 +191,7 @@ class SupervisedDevice:
 
     async def _watch_opened(self, recorder: Recorder) -> None:
         """Tell that the device is online once its wire has held, and from then on what it cannot do."""
-        await asyncio.sleep(self._hold_s)
+        await self._hold()
         if self.last_reading_at is None and self.driver.counters.errors:
             mend = f"`wayside device try {self.driver_name}` shows what is wrong with it"
             log.warning("nothing that the device says is usable", extra={"device": self.id, "mend": mend})
@@ -198,6 +199,14 @@ class SupervisedDevice:
         while isinstance(self.driver, Impaired):
             await asyncio.sleep(IMPAIRMENT_LOOK_S)
             await self._tell(recorder, online=True, reason=self._impairment())
+
+    async def _hold(self) -> None:
+        held_at = self._opened_at + self._hold_s
+        while isinstance(self.driver, Impaired) and time.monotonic() < held_at - IMPAIRMENT_LOOK_S:
+            if self.driver.is_at_work and not self._flaps:
+                return
+            await asyncio.sleep(IMPAIRMENT_LOOK_S)
+        await asyncio.sleep(held_at - time.monotonic())
 
     def _impairment(self) -> str:
         return self.driver.impairment if isinstance(self.driver, Impaired) else ""

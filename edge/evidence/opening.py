@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from hashlib import sha256
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from devices.camera.evidence.errors import EvidenceFormatError
-from devices.camera.evidence.folder import MANIFEST, STATEMENT, read_bounded
+from devices.camera.evidence.folder import KEPT, MANIFEST, STATEMENT, read_bounded
 from devices.camera.evidence.manifest import MANIFEST_BYTES_MAX, parse_manifest
 from devices.camera.evidence.sealed import SEALED_BYTES_MAX, open_sealed, parse_sealed
 from devices.camera.evidence.sets import RAW, WORKING, unpack_raw, unpack_working
@@ -19,7 +20,8 @@ from ledger_sync.proof.cose import is_signed_by, key_id, parse
 from ledger_sync.proof.errors import ProofError, RefusedError
 from ledger_sync.proof.event import parse_event
 from ledger_sync.proof.event_types import STATEMENT_BYTES_MAX
-from ledger_sync.proof.report import data_to_json
+from ledger_sync.proof.kept import KEPT_BYTES_MAX, is_kept_by, parse_kept
+from ledger_sync.proof.report import data_to_json, utc_s_text
 from ledger_sync.proof.transparent import TRANSPARENT_BYTES_MAX
 from ledger_sync.proof.verify import verify
 
@@ -47,8 +49,8 @@ class EvidenceRefusedError(Exception):
 class Opened:
     """A piece of evidence that holds: what was signed, and what was sealed.
 
-    `proven` where its transparent statement was verified as well; `raw` are the files of the raw set, where it was
-    opened.
+    `proven` where its transparent statement was verified as well; `kept_at` (UTC s) where the authority's
+    acknowledgement was; `raw` are the files of the raw set, where it was opened. `checks` hold, `unchecked` may not.
     """
 
     event: Event
@@ -56,7 +58,9 @@ class Opened:
     manifest: Manifest
     working: WorkingSet
     raw: Mapping[str, bytes] | None = field(repr=False)
+    kept_at: int | None
     checks: tuple[str, ...]
+    unchecked: tuple[str, ...]
 
 
 def open_evidence(
@@ -65,13 +69,16 @@ def open_evidence(
     gateways: Sequence[GatewayKey],
     trust: Trust | None = None,
     proof: Path | None = None,
+    acknowledgers: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Opened:
     """Verify and decrypt the evidence in a folder; the raw set if all keys that it needs are among `keys`.
 
     `gateways` are whose statements count. With `trust` the transparent statement is verified as well: of the file
-    `proof`, or that in the folder. Raises EvidenceRefusedError, EvidenceKeyError, and OSError for files that cannot be
-    read.
+    `proof`, or that in the folder. An acknowledgement that lies there must be of this evidence, and by its authority's
+    key if that is among `acknowledgers` (Ed25519, by id). Raises EvidenceRefusedError, EvidenceKeyError, and OSError
+    for files that cannot be read.
     """
+    unchecked = [] if trust else ["when it was logged (--trust)"]
     try:
         statement = read_bounded(folder / STATEMENT, STATEMENT_BYTES_MAX)
         event = parse_event(statement)
@@ -86,10 +93,12 @@ def open_evidence(
         checks.append("the event signs the evidence's manifest")
         objects = {one.name: _read_object(folder, one) for one in manifest.objects}
         checks.append("every sealed object is, to the byte, what the manifest says")
+        kept_at, acknowledged = _check_kept(folder, event, statement, raw_manifest, acknowledgers)
+        (unchecked if kept_at is None else checks).append(acknowledged)
         working, raw = _decrypt(manifest, objects, keys, event, checks)
     except (EvidenceFormatError, ProofError) as error:
         raise EvidenceRefusedError(str(error)) from error
-    return Opened(event, proven, manifest, working, raw, tuple(checks))
+    return Opened(event, proven, manifest, working, raw, kept_at, tuple(checks), tuple(unchecked))
 
 
 def _check_signature(event: Event, statement: bytes, gateways: Sequence[GatewayKey]) -> str:
@@ -114,6 +123,25 @@ def _prove(event: Event, statement: bytes, trust: Trust, file: Path) -> Proven:
         other = f"event {proven.sequence} of journal {proven.journal.hex()}"
         raise EvidenceRefusedError(f"its transparent statement is that of {other}, not of event {event.sequence}")
     return proven
+
+
+def _check_kept(
+    folder: Path, event: Event, statement: bytes, manifest: bytes, acknowledgers: Mapping[str, bytes]
+) -> tuple[int | None, str]:
+    """When the authority acknowledged it, and a sentence; None, and what was not checked, where nobody can tell."""
+    if not (folder / KEPT).exists():
+        return None, f"whether an authority acknowledged it ({KEPT} is not there)"
+    kept = parse_kept(read_bounded(folder / KEPT, KEPT_BYTES_MAX))
+    digests = sha256(statement).digest(), sha256(manifest).digest()
+    if (kept.statement_sha256, kept.evidence_sha256) != digests or kept.city != event.city:
+        raise EvidenceRefusedError(f"{KEPT} acknowledges other evidence: one of both was exchanged")
+    by = f"{kept.city}/{kept.authority}, key {kept.kid.hex()}"
+    key = acknowledgers.get(kept.authority)
+    if key is None or key_id(key) != kept.kid:
+        return None, f"whether {KEPT} is by {by} (that signing key is not here)"
+    if not is_kept_by(kept, statement, manifest, event.city, kept.authority, key):
+        raise EvidenceRefusedError(f"{KEPT} is not signed by {by}: it was altered")
+    return kept.issued_at, f"authority {by} acknowledged it at {utc_s_text(kept.issued_at)}"
 
 
 def _read_object(folder: Path, one: ManifestObject) -> bytes:

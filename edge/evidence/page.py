@@ -30,7 +30,8 @@ def evidence_page(opened: Opened) -> str:
         crop = _image(working.plate.crop, "image/png", "the plate as it was seen", "plate")
         plate = f'<p>{crop}</p><p><span class="plate-text">{_text(working.plate.text)}</span></p>'
     title = f"Evidence {opened.manifest.id.hex()}"
-    checks = "".join(f"<li>{_text(one)}</li>" for one in opened.checks)
+    told = (*opened.checks, *(f"not checked: {one}" for one in opened.unchecked))
+    checks = "".join(f"<li>{_text(one)}</li>" for one in told)
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">

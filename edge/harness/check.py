@@ -8,21 +8,23 @@ what was acknowledged.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from .camera_check import check_camera, is_of_a_camera
+from .gaps import SLACK_S, gaps_of
 from .truth import ANY
+from .verdict import DeviceVerdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from edge.device.config import CommonSettings
 
+    from .gaps import Gap
     from .truth import Said
+    from .verdict import Recorded
 
-SLACK_S = 1.0
-"""How long before a loss is noticed a reading may have been lost with it, and after its end one may come too early."""
 _DEFAULT_EVERY_S = 900.0
 _CLOCK_JUMP_S = 60.0
 _PERIODIC = {"meter.reading": ("meter_id",), "counter.total": ("counter",)}
@@ -35,34 +37,6 @@ _DERIVED = {"meter.status"}
 """What the gateway finds by itself: allowed only where a truth has it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """An event of a journal. `at`: UTC seconds."""
-
-    device: str
-    type: str
-    at: float
-    data: Mapping[str, Any]
-    sequence: int
-
-
-@dataclass(slots=True)
-class DeviceVerdict:
-    """What became of one device's truth; `problems` are sentences, empty if all is well."""
-
-    device: str
-    said: int = 0
-    recorded: int = 0
-    thinned: int = 0
-    in_gaps: int = 0
-    unsure: int = 0
-    gap_s: float = 0.0
-    problems: list[str] = field(default_factory=list)
-
-
-Gap = tuple[float, float]
-
-
 def check(
     truth: Mapping[str, Sequence[Said]], events: Iterable[Recorded], devices: Mapping[str, CommonSettings]
 ) -> list[DeviceVerdict]:
@@ -72,39 +46,19 @@ def check(
     for event in journal:
         if not event.type.startswith(("device.", "gateway.")):
             of_device.setdefault(event.device, []).append(event)
-    return [
-        _Check(device, truth.get(device, ()), recorded, gaps_of(device, journal), devices.get(device)).verdict()
-        for device, recorded in of_device.items()
-    ]
+    return [_verdict(truth.get(device, ()), of_device[device], device, journal, devices) for device in of_device]
 
 
-def gaps_of(device: str, journal: Sequence[Recorded]) -> list[Gap]:
-    """When the journal says that it heard nothing of a device, as intervals of UTC seconds, with slack."""
-    gaps: list[Gap] = []
-    since: float | None = -math.inf
-    last = -math.inf
-    for event in journal:
-        begins = _loss_begins(device, event, last)
-        if begins is not None:
-            since = begins if since is None else since
-        elif since is not None and event.device == device and event.type != "device.passport":
-            gaps.append((since - SLACK_S, event.at + SLACK_S))
-            since = None
-        last = event.at
-    # A journal that ends without `gateway.stop` tells nothing of what came after its last event.
-    gaps.append(((last if since is None else since) - SLACK_S, math.inf))
-    return gaps
-
-
-def _loss_begins(device: str, event: Recorded, last: float) -> float | None:
-    """Since when the device is not heard, if this event says so; `last`: when the event before it was."""
-    if event.type == "gateway.start":
-        return last
-    if event.type == "gateway.stop":
-        return event.at
-    if event.device == device and event.type == "device.health" and event.data.get("state") == "offline":
-        return event.at
-    return None
+def _verdict(
+    truth: Sequence[Said],
+    recorded: Sequence[Recorded],
+    device: str,
+    journal: Sequence[Recorded],
+    devices: Mapping[str, CommonSettings],
+) -> DeviceVerdict:
+    if is_of_a_camera(truth, recorded):
+        return check_camera(device, truth, recorded, gaps_of(device, journal))
+    return _Check(device, truth, recorded, gaps_of(device, journal), devices.get(device)).verdict()
 
 
 class _Check:
@@ -189,14 +143,16 @@ class _Check:
         fields, state = _STATES[event.type]
         subject = _name(event.data, fields)
         said = [one for one in self._truth if one.type == event.type and _name(one.data, fields) == subject]
-        before = [one for one in said if one.at <= event.at + SLACK_S]
+        before = [one for one in said if one.at < event.at - SLACK_S]
+        # It may change in the very moment in which it is told.
+        about = before[-1:] + [one for one in said if abs(one.at - event.at) <= SLACK_S]
         since = max((begin for begin, _ in self._gaps if begin <= event.at), default=-math.inf)
         is_first = not any(
             one.sequence < event.sequence and one.at > since + SLACK_S and _name(one.data, fields) == subject
             for one in self._recorded
             if one.type == event.type
         )
-        return is_first and bool(before) and before[-1].data[state] == event.data[state]
+        return is_first and any(one.data[state] == event.data[state] for one in about)
 
     def _tell_stranger(self, event: Recorded) -> None:
         if event.type in _DERIVED and not any(said.type == event.type for said in self._truth):

@@ -72,6 +72,10 @@ async def lay_out(scenario: Scenario, folder: Path, broker: str, truth: Truth) -
             )
             device = simulated(table.kind)(placement, truth)
             await device.start()
+            if table.kind == "camera":
+                from .camera_view import confirm  # noqa: PLC0415 - needs the extra `camera`, as cameras do
+
+                await asyncio.to_thread(confirm, device)
             devices.append(device)
             tables.append(_device_table(identity, table, device))
     place = Place(folder, broker, tuple(devices), "\n".join(tables))

@@ -9,8 +9,8 @@ from edge.journal.files import journals
 from edge.journal.listing import event_row
 from edge.journal.reader import JournalReader
 
-from .check import Recorded
 from .errors import HarnessError
+from .verdict import Recorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

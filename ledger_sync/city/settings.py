@@ -16,7 +16,7 @@ from ledger_sync.proof.settings import (
     read_settings,
     setting,
 )
-from ledger_sync.proof.trust import GatewayKey, check_key_ranges
+from ledger_sync.proof.trust import GatewayKey, check_gateways
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +63,7 @@ def load_ledger_settings(path: Path) -> LedgerSettings:
     problems = Problems()
     settings = read_settings(LedgerSettings, load_toml(path), problems)
     if settings is not None:
-        _check_gateways(settings, problems)
+        check_gateways(settings.gateway, settings.id, problems)
     if settings is None or problems:
         raise SettingsError(str(path), tuple(problems))
     return replace(settings, data_dir=path.parent / settings.data_dir)
-
-
-def _check_gateways(settings: LedgerSettings, problems: Problems) -> None:
-    if not settings.gateway:
-        problems.add("gateway", "is empty; name at least one [[gateway]] with id and public_key")
-    for index, key in enumerate(settings.gateway):
-        if key.id == settings.id:
-            # Both would use it as their MQTT client id, and push each other off the broker.
-            problems.add(f"gateway[{index}].id", f"is {key.id!r}, the ledger's own; each needs an id of its own")
-    check_key_ranges(settings.gateway, problems)

@@ -116,6 +116,17 @@ def load_trust(path: Path) -> Trust:
     return trust
 
 
+def check_gateways(tables: Sequence[GatewayKey], own: str, problems: Problems) -> None:
+    """Add a problem where a ledger or an authority, whose id is `own`, could not serve these `[[gateway]]` tables."""
+    if not tables:
+        problems.add("gateway", "is empty; name at least one [[gateway]] with id and public_key")
+    for index, key in enumerate(tables):
+        if key.id == own:
+            # Both would use it as their MQTT client id, and push each other off the broker.
+            problems.add(f"gateway[{index}].id", f"is {key.id!r}, as this file's own id; each needs an id of its own")
+    check_key_ranges(tables, problems)
+
+
 def check_key_ranges(tables: Sequence[GatewayKey], problems: Problems) -> None:
     """Add a problem for each `[[gateway]]` table whose range holds no batch."""
     for index, key in enumerate(tables):

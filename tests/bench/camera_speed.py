@@ -24,7 +24,7 @@ from tests.bench.rendered_speed import CASES, Rendered, drive
 CORPUS = Path(os.environ.get("WAYSIDE_CORPORA", "../shared/corpora")) / "cameras" / "speed"
 KM_H = 3.6
 
-BUMPER = ContactPoint(height_m=0.15, height_uncertainty_m=0.1, low_widths=0.0, drift_widths=1 / 1920)
+BUMPER = ContactPoint(height_m=0.15, height_uncertainty_m=0.1, drift_widths=1 / 1920)
 """The published tracker follows the lower edge of the body, which hangs over the road by a car's ground clearance."""
 
 _LIMIT_KM_H = 3.0

@@ -40,7 +40,6 @@ _SURVEY = SurveyError(pixel_px=0.7, ground_m=0.01)
 _NEW_EPOCH_S = 1.0
 """A source opens a stream anew when no frame came for so long."""
 _CHECK_US = 1_000_000
-_NEAR_M = 4.0
 _NO_FAULTS = StreamFaults()
 
 
@@ -170,17 +169,15 @@ def _measured(track: Track, everyone: list[Track], calibration: Calibration) -> 
 
 
 def _vehicle_of(track: Track, scene: Scene) -> RoadUser | None:
-    """Whose picture the track followed for most of its points."""
-    seen = [point for point in track.points if np.isfinite(point.y_m)]
-    distances = {
-        vehicle.number: float(np.median([_distance_m(vehicle, point) for point in seen]))
-        for vehicle in scene.vehicles
-        if seen
-    }
-    nearest = min(distances, key=distances.__getitem__, default=None)
-    if nearest is None or distances[nearest] > _NEAR_M:
+    """Whom the track followed: who was nearest to those of its points that a speed may rest on; None where none are.
+
+    However far that is: a speed that is published is held against somebody's.
+    """
+    near_m, far_m = LAYOUT.speed_zone_m
+    seen = [point for point in track.points if point.is_whole and near_m <= point.y_m <= far_m]
+    if not seen:
         return None
-    return next(vehicle for vehicle in scene.vehicles if vehicle.number == nearest)
+    return min(scene.vehicles, key=lambda vehicle: float(np.median([_distance_m(vehicle, point) for point in seen])))
 
 
 def _distance_m(vehicle: RoadUser, point: TrackPoint) -> float:

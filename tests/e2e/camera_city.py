@@ -61,7 +61,7 @@ class CameraCity:
     def camera_processes(self) -> list[int]:
         """Of this city's gateway, by process id."""
         assert self.gateway is not None
-        return [pid for pid in _children(self.gateway.pid) if PROCESS in _command(pid)]
+        return [pid for pid in children(self.gateway.pid) if PROCESS in command_of(pid)]
 
     def unrecorded(self) -> list[Path]:
         """The evidence of which the gateway does not know whether its event is in the journal."""
@@ -98,7 +98,8 @@ def camera_city(directory: Path, devices: str) -> Iterator[CameraCity]:
         yield city
 
 
-def _children(parent: int) -> list[int]:
+def children(parent: int) -> list[int]:
+    """The processes that this one started, and that still run."""
     found = []
     for entry in os.scandir("/proc"):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError, ValueError):
@@ -108,7 +109,8 @@ def _children(parent: int) -> list[int]:
     return found
 
 
-def _command(pid: int) -> str:
+def command_of(pid: int) -> str:
+    """Its arguments, a NUL after each; empty if it is gone."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_text()
     except (FileNotFoundError, ProcessLookupError):

@@ -101,6 +101,7 @@ def test_check_judges_and_touches_nothing(city: City, tmp_path: Path) -> None:
         "city": "demo",
         "gateway": "gw-1",
         "devices": devices,
+        "unprepared": {},
     }
     assert "good" in wayside("check", "--config", copy).stdout
     copy.write_text("what = 1\n[batch]\ncount_max = 0\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from devices.camera.calibration.view_reference import load_reference
 from devices.sim.camera.survey import SurveyError
 from devices.sim.camera.traffic import free_flow
 from edge.cli import main
+from tests.support.city_files import make_city
 
 if TYPE_CHECKING:
     from devices.sim.camera.scene import Scene
@@ -123,28 +125,97 @@ def test_a_frame_of_another_size_could_not_be_drawn_over(
 ) -> None:
     path = tmp_path / "frame.png"
     cv2.imwrite(str(path), np.zeros((480, 640, 3), np.uint8))
-    told = calibrate(capsys, "--calibration", calibration, "--frame", path, "--picture", tmp_path / "o.png", code=2)
-    assert "--frame: is 640x480, the calibration is for 640x360" in told
+    for more in (("--picture", tmp_path / "o.png"), ()):
+        told = calibrate(capsys, "--calibration", calibration, "--frame", path, *more, code=2)
+        assert "--frame: is 640x480, the calibration is for 640x360" in told
 
 
-def test_a_video_confirms_the_view(
+def test_a_frame_that_is_not_there_could_not_be_tried_whatever_it_is_for(
+    capsys: pytest.CaptureFixture[str], calibration: Path, tmp_path: Path
+) -> None:
+    for more in (("--picture", tmp_path / "o.png"), ("--confirm",), ()):
+        told = calibrate(capsys, "--calibration", calibration, "--frame", tmp_path / "none.png", *more, code=2)
+        assert told.startswith("wayside: ")
+        assert "none.png" in told
+        assert len(told.splitlines()) == 1
+
+
+def film(path: Path, scene: Scene, *, right_px: int = 0) -> Path:
+    """Six seconds of the scene; everything in it is so many pixels further right."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 2.0, (640, 360))
+    for number in range(12):
+        writer.write(np.roll(scene.render(number / 2), right_px, axis=1))
+    writer.release()
+    return path
+
+
+def test_a_video_confirms_the_view_and_it_is_told_how_far_that_has_moved_since(
     capsys: pytest.CaptureFixture[str], calibration: Path, scene: Scene, tmp_path: Path
 ) -> None:
-    video = tmp_path / "view.avi"
-    writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*"MJPG"), 2.0, (640, 360))
-    for number in range(12):
-        writer.write(scene.render(number / 2))
-    writer.release()
-    told = calibrate(capsys, "--calibration", calibration, "--frame", video, "--confirm")
-    assert told["problems"] == []
-    assert told["view"] == str(calibration.with_suffix(".view"))
+    view = calibration.with_suffix(".view")
+    for broken in (None, b"no view"):
+        if broken:
+            view.write_bytes(broken)
+        told = calibrate(capsys, "--calibration", calibration, "--frame", film(tmp_path / "1.avi", scene), "--confirm")
+        assert (told["problems"], told["view"]) == ([], str(view))
+        assert (told["was_confirmed"], told["moved_px"]) == (False, None)
     load_reference(calibration, load_calibration(calibration).sha256)
+    calibration.write_text(calibration.read_text() + "\n# another version\n")
+    moved = film(tmp_path / "2.avi", scene, right_px=3)
+    told = calibrate(capsys, "--calibration", calibration, "--frame", moved, "--confirm")
+    assert told["was_confirmed"]
+    assert told["moved_px"] == pytest.approx(3.0, abs=0.3)
+    given = ["--calibration", str(calibration), "--frame", str(moved), "--confirm"]
+    assert main(["camera", "calibrate", *given]) == 0
+    last = "it has moved by 0.0 px (of a frame 640 px wide) since it was confirmed last"
+    assert capsys.readouterr().out.splitlines()[-1] == f"view confirmed: {view}; {last}"
 
 
 def test_a_still_picture_confirms_nothing(capsys: pytest.CaptureFixture[str], calibration: Path, picture: Path) -> None:
     (problem,) = calibrate(capsys, "--calibration", calibration, "--frame", picture, "--confirm", code=1)["problems"]
     assert problem == "view: only 1 frames came; give a video of 5 s or more"
     assert not calibration.with_suffix(".view").exists()
+
+
+def test_check_says_what_a_camera_lacks_and_the_command_that_mends_it(
+    capsys: pytest.CaptureFixture[str], calibration: Path, scene: Scene, tmp_path: Path
+) -> None:
+    video = film(tmp_path / "view.avi", scene)
+    table = f"""
+    [[device]]
+    id = "camera-1"
+    driver = "camera"
+    port = "{video}"
+    calibration = "{calibration.name}"
+    record_passages = true
+    """
+    config = make_city(tmp_path, 1883, devices={}, tables=table).gateway_config
+
+    def lacks() -> list[str]:
+        assert main(["check", "--config", str(config), "--json"]) == 0
+        told: list[str] = json.loads(capsys.readouterr().out)["unprepared"].get("camera-1", [])
+        return told
+
+    (said,) = lacks()
+    assert said.startswith(f"{calibration.with_suffix('.view')}: cannot be read (No such file or directory)")
+    assert main(["check", "--config", str(config)]) == 0
+    assert f"camera-1 cannot work yet: {said}" in capsys.readouterr().out.splitlines()
+    assert main(shlex.split(said.partition(": wayside ")[2])) == 0
+    capsys.readouterr()
+    assert lacks() == []
+    calibration.write_text(calibration.read_text() + "# another version\n")
+    assert "was confirmed for another version of junction.toml" in lacks()[0]
+    calibration.unlink()
+    assert "junction.toml: cannot be read" in lacks()[0]
+
+
+def test_a_camera_that_only_counts_lacks_no_view(
+    capsys: pytest.CaptureFixture[str], calibration: Path, tmp_path: Path
+) -> None:
+    table = f'[[device]]\nid = "camera-1"\ndriver = "camera"\nport = "a.avi"\ncalibration = "{calibration.name}"\n'
+    config = make_city(tmp_path, 1883, devices={}, tables=table).gateway_config
+    assert main(["check", "--config", str(config), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["unprepared"] == {}
 
 
 def test_the_page_is_served_until_it_is_ended(calibration: Path, picture: Path) -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 import pytest
 
+from devices.camera.calibration.calibration import load_calibration
+from devices.camera.speed.measurement import Reason
 from edge.cli import main
 from tests.support.clips import Clip, one_speeding_car
 
@@ -17,6 +22,7 @@ if TYPE_CHECKING:
 
     from devices.camera.frame import Image
 
+FILE_BYTES_MAX = 8192
 RED, YELLOW, ZONE = (0, 0, 255), (0, 255, 255), (255, 160, 60)
 
 
@@ -83,9 +89,47 @@ def test_for_people_it_prints_lines(capsys: pytest.CaptureFixture[str], clip: Cl
     given = [clip.video, "--calibration", clip.calibration, "-o", tmp_path / "last.png"]
     assert main(["camera", "view", *map(str, given)]) == 0
     printed = capsys.readouterr().out.splitlines()
-    assert printed[0].endswith("1 vehicles counted, 1 measured")
-    assert printed[1].startswith("  lane in, approaching, ")
-    assert printed[2] == f"drawn to {tmp_path / 'last.png'}"
+    assert printed[0].endswith("1 vehicles counted")
+    assert printed[1] == "  speed zones: measured 1, refused 0, let go 0, undecided 0; clock container, epochs 1"
+    assert printed[2].startswith("  lane in, approaching, ")
+    assert printed[3] == f"drawn to {tmp_path / 'last.png'}"
+
+
+def test_who_was_not_measured_is_told_with_the_reason(
+    capsys: pytest.CaptureFixture[str], clip: Clip, tmp_path: Path
+) -> None:
+    short = tmp_path / "short.toml"
+    toml = load_calibration(clip.calibration)
+    zone = toml.lanes[0].speed_zone
+    low, high = min(v for _, v in zone), max(v for _, v in zone)
+    short_zone = [[u, min(v, low + (high - low) / 8)] for u, v in zone]
+    lines = clip.calibration.read_text().splitlines()
+    short.write_text("\n".join(f"speed_zone = {short_zone}" if one.startswith("speed_zone") else one for one in lines))
+    told = view(capsys, replace(clip, calibration=short), tmp_path / "last.png")
+    assert (told["measured"], told["speeds_km_h"]) == (0, [])
+    assert sum(told["refused"].values()) == 1
+    assert told["refused"].keys() <= set(Reason)
+    assert (told["clock"], told["epochs"], told["stream"]["dropped"]) == ("container", 1, 0)
+
+
+ON_A_SMALL_DISK = f"""\
+import resource, sys
+from edge.cli import main
+resource.setrlimit(resource.RLIMIT_FSIZE, ({FILE_BYTES_MAX}, {FILE_BYTES_MAX}))
+sys.exit(main(["camera", "view", *sys.argv[1:]]))
+"""
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "last.png"])
+def test_on_a_full_disk_it_says_so(name: str, clip: Clip, tmp_path: Path) -> None:
+    """The disk is as full for a process that may write no more to a file; who may mount a small one sees the same."""
+    output = tmp_path / name
+    given = [clip.video, "--calibration", clip.calibration, "-o", output, "--seconds", 1]
+    command = [sys.executable, "-c", ON_A_SMALL_DISK, *map(str, given)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith(f"wayside: {output}: ")
+    assert len(ended.stderr.splitlines()) == 1
 
 
 WRONG = {

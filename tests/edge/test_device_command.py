@@ -7,9 +7,11 @@ from importlib.metadata import EntryPoint, EntryPoints
 from typing import TYPE_CHECKING, Any
 
 from devices import registry
+from devices.driver import DeviceError
 from devices.sim.pty import PseudoTerminal
 from edge.cli import main
 from tests.e2e.black_box import WAYSIDE, wayside
+from tests.edge.drivers import ScriptedDriver
 from tests.edge.journals import open_journal, passport
 from tests.edge.recording import recording, tap
 from tests.support.city_files import make_city
@@ -137,6 +139,16 @@ def test_a_device_is_tried_and_its_readings_are_shown(tmp_path: Path) -> None:
     assert trial.returncode == 0
     assert rows == [{"type": "fare.tap", "data": {"direction": "in", "token": "a"}, "origin": 0, "id": "1"}] * 2
     assert {one.name for one in tmp_path.iterdir()} <= {"gate"}, "nothing is recorded"
+
+
+def test_what_else_the_driver_has_counted_is_told_at_the_end(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    driver = ScriptedDriver([DeviceError("gone")])
+    driver.counters.figures = {"measured": 4, "refused": {"cut": 1}}
+    monkeypatch.setattr("edge.device.trial.trial_driver", lambda *_: driver)
+    assert main(["device", "try", "scripted"]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == '{"measured": 4, "refused": {"cut": 1}}'
 
 
 def test_nothing_but_errors_exits_1_and_they_are_told_on_the_terminal(tmp_path: Path) -> None:

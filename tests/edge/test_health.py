@@ -135,6 +135,7 @@ def test_what_the_anchorer_saw(sources: HealthSources) -> None:
 
 def test_each_device_with_its_last_reading(sources: HealthSources) -> None:
     (device,) = sources.devices
+    device.driver.counters.figures = {"measured": 4}
     assert sources.values()["devices"] == [
         {
             "id": "gate-1",
@@ -148,6 +149,7 @@ def test_each_device_with_its_last_reading(sources: HealthSources) -> None:
             "errors": 0,
             "resyncs": 0,
             "bytes_dropped": 0,
+            "figures": {"measured": 4},
         }
     ]
     device.online, device.last_reading_at, device.refused = True, 1_767_225_600.0, 2

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @cache
 def _has_stream_server() -> bool:
-    command = [DEBIAN_PYTHON, str(PROGRAM), "mpeg-ts", "64", "64", "5", "0"]
+    command = [DEBIAN_PYTHON, str(PROGRAM), "mpeg-ts", "h264", "64", "64", "5", "0"]
     with contextlib.suppress(FileNotFoundError, subprocess.TimeoutExpired):
         served = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, capture_output=True, timeout=30)
         return served.returncode == 0

@@ -26,14 +26,29 @@ class NotConfirmableError(Exception):
     """These frames make no reference; the sentence says why, and the mend."""
 
 
+def at_view_size(given: Iterable[Image]) -> list[Image]:
+    """Frames as small as views are compared at."""
+    return [
+        np.asarray(cv2.resize(image, view_size(image), interpolation=cv2.INTER_AREA), dtype=np.uint8) for image in given
+    ]
+
+
+def displacement_px(confirmed: ViewReference, images: Iterable[Image]) -> float | None:
+    """How far the view has moved since it was confirmed, in pixels of a frame 640 px wide: the median of the images'.
+
+    None where none of them tells: at night, or if it is quite another view.
+    """
+    watch = ViewWatch(confirmed)
+    found = [displacement for image in images if (displacement := watch.take(image)) is not None]
+    return float(np.median(found)) if found else None
+
+
 def confirm_view(given: Iterable[Image], calibration_sha256: bytes) -> ViewReference:
     """A reference from some seconds of frames, by which each of them is recognised.
 
     Raises NotConfirmableError when it would not be, for then speed could never be measured.
     """
-    frames: list[Image] = [
-        np.asarray(cv2.resize(image, view_size(image), interpolation=cv2.INTER_AREA), dtype=np.uint8) for image in given
-    ]
+    frames = at_view_size(given)
     if len(frames) < _FRAMES_MIN:
         raise NotConfirmableError(
             f"only {len(frames)} frames came; give a video of {_FRAMES_MIN * FRAMES_APART_S:.0f} s or more"

@@ -130,16 +130,22 @@ def _distinct_corners(directions: Directions) -> npt.NDArray[np.intp]:
 
 def load_reference(calibration_file: Path, calibration_sha256: bytes) -> ViewReference:
     """The confirmed view of a calibration. Raises SettingsError if there is none, or it is of another version."""
+    reference = last_reference(calibration_file)
+    if reference.calibration_sha256 != calibration_sha256:
+        path = view_file(calibration_file)
+        raise SettingsError(str(path), (f"was confirmed for another version of {calibration_file.name}; {_MEND}",))
+    return reference
+
+
+def last_reference(calibration_file: Path) -> ViewReference:
+    """What was confirmed last, for whatever version of the calibration. Raises SettingsError if there is nothing."""
     path = view_file(calibration_file)
     try:
         with path.open("rb") as file:
             raw = file.read(_FILE_BYTES_MAX + 1)
     except OSError as error:
         raise SettingsError(str(path), (f"cannot be read ({error.strerror}); {_MEND}",)) from error
-    reference = _unpacked(path, raw)
-    if reference.calibration_sha256 != calibration_sha256:
-        raise SettingsError(str(path), (f"was confirmed for another version of {calibration_file.name}; {_MEND}",))
-    return reference
+    return _unpacked(path, raw)
 
 
 def _unpacked(path: Path, raw: bytes) -> ViewReference:

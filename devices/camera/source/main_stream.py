@@ -22,13 +22,15 @@ from devices.camera.source.opencv_capture import CLOCKS
 from devices.camera.source.opencv_video import open_video, read_video
 from devices.camera.source.packets import Packet, Packets
 from devices.camera.source.timeline import Timeline
+from devices.camera.stream_match import glimpse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from devices.camera.frame import Image
     from devices.camera.source.clocks import Clocks
     from devices.camera.source.settings import SourceSettings
+    from devices.camera.stream_match import Glimpse
 
 
 class MainStream:
@@ -59,6 +61,11 @@ class MainStream:
         """Why nothing comes just now, in one sentence; None while it does."""
         return self._thread.trouble
 
+    @property
+    def latency_max_us(self) -> int:
+        """How long a picture is on its way at most."""
+        return self._settings.latency_max_ms * 1000
+
     def start(self) -> None:
         """Begin to capture. Called once."""
         self._thread.start()
@@ -73,12 +80,35 @@ class MainStream:
         run = self._packets.nearest(utc_us)
         if run is None:
             return None
-        decoded, image = _decode(run.data)
-        if image is None or decoded != len(run.data):
+        decoded, image = 0, None
+        for image in _decoded(run.data):  # noqa: B007 - the last one
+            decoded += 1
+        moment = run.moments[-1]
+        if image is None or moment is None or decoded != len(run.data):
             self.counters.damaged += 1
             return None
         self.counters.frames += 1
-        return Frame(image, *run.moment)
+        return Frame(image, *moment)
+
+    def glimpses(self, first_us: int, last_us: int, size: tuple[int, int]) -> list[Glimpse]:
+        """All pictures that were taken from one UTC to another, in grey, `size` (width, height) large, decoded now.
+
+        Empty if it cannot be told which is which. Raises SourceError where opening the stream anew cannot help.
+        """
+        self._thread.check()
+        run = self._packets.between(first_us, last_us)
+        if run is None:
+            return []
+        found, decoded = [], 0
+        for image in _decoded(run.data):
+            moment = run.moments[decoded] if decoded < len(run.moments) else None
+            decoded += 1
+            if moment is not None and first_us <= moment.utc_us:
+                found.append(glimpse(image, moment.utc_us, size))
+        if decoded != len(run.data):
+            self.counters.damaged += 1
+            return []
+        return found
 
     def close(self) -> None:
         """Stop capturing and release the stream; waits no longer than the timeouts say."""
@@ -111,16 +141,16 @@ class MainStream:
         self._packets.add(Packet(head * is_key + data.tobytes(), is_key, stream_us, arrival.monotonic_us, moment))
 
 
-def _decode(pictures: tuple[bytes, ...]) -> tuple[int, Image | None]:
-    """How many pictures these are for libavformat, which finds out what they are (H.264 or H.265), and the last."""
+def _decoded(pictures: tuple[bytes, ...]) -> Iterator[Image]:
+    """The pictures that these are for libavformat, which finds out what they are (H.264 or H.265)."""
     # A file in memory: OpenCV's own reading from a Python object drops it without holding the interpreter's lock.
     descriptor = os.memfd_create("pictures")
     with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor
         file.write(b"".join(pictures))
         file.flush()
         video = cv2.VideoCapture(f"/proc/self/fd/{descriptor}", cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
-        decoded, last = 0, None
-        while (picture := read_video(video)) is not None:
-            decoded, last = decoded + 1, picture
-        video.release()
-    return decoded, None if last is None else np.asarray(last, np.uint8)
+        try:
+            while (picture := read_video(video)) is not None:
+                yield np.asarray(picture, np.uint8)
+        finally:
+            video.release()

@@ -25,10 +25,10 @@ class Packet(NamedTuple):
 
 
 class Run(NamedTuple):
-    """What must be decoded, in order, to see the last picture of it, which was taken at `moment`."""
+    """What must be decoded, in order, to see the last picture of it; `moments` are when each was taken, if known."""
 
     data: tuple[bytes, ...]
-    moment: Moment
+    moments: tuple[Moment | None, ...]
 
 
 class Packets:
@@ -72,13 +72,14 @@ class Packets:
         if not timed:
             return None
         last = min(timed)[1]
-        first = max(at for at in range(last + 1) if packets[at].is_key)
-        run = packets[first : last + 1]
-        moment = packets[last].moment
-        assert moment is not None
-        if any(after.stream_us < before.stream_us for before, after in pairwise(run)):
-            return None
-        return Run(tuple(one.data for one in run), moment)
+        return _run(packets, last, last)
+
+    def between(self, first_us: int, last_us: int) -> Run | None:
+        """What leads to all pictures that were taken from one UTC to another; None as above."""
+        with self._lock:
+            packets = list(self._packets)
+        wanted = [at for at, one in enumerate(packets) if one.moment and first_us <= one.moment.utc_us <= last_us]
+        return _run(packets, wanted[0], wanted[-1]) if wanted else None
 
     def _drop_group(self) -> None:
         """The oldest key picture and what leans on it."""
@@ -86,3 +87,12 @@ class Packets:
             self._bytes -= len(self._packets.popleft().data)
             if not self._packets or self._packets[0].is_key:
                 return
+
+
+def _run(packets: list[Packet], first: int, last: int) -> Run | None:
+    """From the key picture that `first` leans on to `last`."""
+    key = max(at for at in range(first + 1) if packets[at].is_key)
+    run = packets[key : last + 1]
+    if any(after.stream_us < before.stream_us for before, after in pairwise(run)):
+        return None
+    return Run(tuple(one.data for one in run), tuple(one.moment for one in run))

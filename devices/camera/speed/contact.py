@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 class ContactPoint(NamedTuple):
     """Of a tracker: its points lie `height_m` above the road, within `height_uncertainty_m` (k = 2).
 
-    It sees them too low in the picture, as blur does, by `low_widths` of the frame; `drift_widths` is the standard
-    uncertainty of that at one end of the zone as against the other: what no averaging over frames takes away.
+    `drift_widths` of the frame: the standard uncertainty of how low in the picture it sees them at one end of the zone
+    as against the other, which no averaging over frames takes away.
     """
 
     height_m: float
     height_uncertainty_m: float
-    low_widths: float
     drift_widths: float
 
 
-FOREGROUND_EDGE = ContactPoint(height_m=0.0, height_uncertainty_m=0.1, low_widths=0.5 / 320, drift_widths=0.5 / 320)
-"""Of `devices.camera.vehicles`, which looks at images 320 px wide, as measured on rendered traffic (SPEED.md)."""
+FOREGROUND_EDGE = ContactPoint(height_m=0.0, height_uncertainty_m=0.1, drift_widths=0.5 / 320)
+"""Of `devices.camera.vehicles`, which sees where an edge has risen to half, in images 320 px wide: blur does not shift
+that, and on rendered traffic it lies there to a quarter of a pixel of these (SPEED.md)."""
 
 
 def camera_height_m(plane: GroundPlane, frame_size: tuple[int, int]) -> float | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +12,7 @@ from devices.camera.speed.alone import is_alone
 from devices.camera.speed.contact import FOREGROUND_EDGE, ContactPoint, camera_height_m
 from devices.camera.speed.measurement import Measurement, Reason, Refusal
 from devices.camera.speed.path import Path
-from devices.camera.speed.refusals import POINTS_MIN, is_cut_too_often, refuse_path
+from devices.camera.speed.refusals import POINTS_MIN, refuse_path
 from devices.camera.speed.uncertainty import budget
 from devices.camera.track import Direction
 
@@ -43,20 +45,19 @@ def measure(
 ) -> Measurement | Refusal:
     """The speed of a track's `points` in `zone`, or why there is none.
 
-    `zone` is a polygon in pixels of the calibration's frame of `frame_size` (width, height); `others` are the points of
-    all other tracks of the time. By any clock class: who makes a violation of it asks `Measurement.is_enforceable`.
+    Of what lies in the zone the longest stretch is measured on which the vehicle was seen whole all the way. `zone` is
+    a polygon in pixels of the calibration's frame of `frame_size` (width, height); `others` are the points of all other
+    tracks of the time. By any clock class: who makes a violation of it asks `Measurement.is_enforceable`.
     """
     if not plane.is_surveyed or (height_m := camera_height_m(plane, frame_size)) is None:
         return Refusal(Reason.NO_SURVEY)
     inside = _inside(np.array([(point.u_px, point.v_px) for point in points]).reshape(-1, 2), zone)
     seen = [point for point, is_inside in zip(points, inside, strict=True) if is_inside]
-    whole = [point for point in seen if point.is_whole]
-    if is_cut_too_often(len(whole), len(seen)):
-        return Refusal(Reason.CUT)
+    whole = _longest_whole(seen)
     if len(whole) < POINTS_MIN:
-        return Refusal(Reason.TOO_FEW_POINTS)
+        return Refusal(Reason.TOO_FEW_POINTS if len(seen) < POINTS_MIN else Reason.CUT)
     used = _thinned(whole)
-    path = _path(used, plane, contact.low_widths * frame_size[0], contact.drift_widths * frame_size[0])
+    path = _path(used, plane, contact.drift_widths * frame_size[0])
     if not np.isfinite(path.sigmas_m).all():
         return Refusal(Reason.TOO_UNCERTAIN)
     if reason := refuse_path(path):
@@ -72,14 +73,20 @@ def measure(
     return Measurement(speed_m_s, uncertainty_m_s, len(used), path.residual_m, path.span_m, direction, clock)
 
 
+def _longest_whole(points: list[TrackPoint]) -> list[TrackPoint]:
+    """The most points one after another that show the whole vehicle: between two stretches, anything was followed."""
+    stretches = (list(group) for is_whole, group in groupby(points, key=attrgetter("is_whole")) if is_whole)
+    return max(stretches, key=len, default=[])
+
+
 def _thinned(points: list[TrackPoint]) -> list[TrackPoint]:
     if len(points) <= _POINTS_MAX:
         return points
     return [points[at] for at in np.linspace(0, len(points) - 1, _POINTS_MAX).astype(int)]
 
 
-def _path(points: list[TrackPoint], plane: GroundPlane, low_px: float, sigma_px: float) -> Path:
-    pixels = np.array([(point.u_px, point.v_px - low_px) for point in points])
+def _path(points: list[TrackPoint], plane: GroundPlane, sigma_px: float) -> Path:
+    pixels = np.array([(point.u_px, point.v_px) for point in points])
     elapsed_us = np.array([point.presentation_us - points[0].presentation_us for point in points])
     return Path(elapsed_us / 1e6, plane.to_ground(pixels), plane.point_uncertainty_m(pixels, sigma_px))
 

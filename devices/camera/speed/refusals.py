@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 POINTS_MIN = 8
 SPAN_MIN_M = 10.0
 _GAP_SHARE_MAX = 0.25
-_CUT_SHARE_MAX = 0.2
 _RESIDUAL_SHARE_MAX = 0.01
 _FAR_M = 0.5
 _FAR_SIGMAS = 3.0
@@ -49,8 +48,3 @@ def refuse_path(path: Path) -> Reason | None:
     if path.sideways_m > _SIDEWAYS_MAX_M:
         return Reason.NOT_STRAIGHT
     return None
-
-
-def is_cut_too_often(whole: int, points: int) -> bool:
-    """Whether too many of a track's points in the zone are of a box that is cut or merged."""
-    return points - whole > _CUT_SHARE_MAX * points

@@ -35,13 +35,14 @@ class Place(NamedTuple):
 
 
 class Passed(NamedTuple):
-    """`lane`'s `line` was passed at these times."""
+    """`lane`'s `line` was passed at these times; `is_unseen`: at the latest, behind another vehicle."""
 
     lane: str
     line: LaneLine
     presentation_us: int
     utc_us: int
     utc_error_us: int
+    is_unseen: bool = False
 
 
 class RoadLine:
@@ -121,7 +122,8 @@ class LineWatch:
             is_beyond = _CLEAR_M < abs(beyond) < _UNSEEN_MAX_M and is_going_from_it and self._on_line[index] is None
             if is_beyond and self._is_of(line, place._replace(x_m=float(x_m), y_m=float(y_m))):
                 self._done[index] = True
-                passed.append(Passed(line.lane, line.line, place.presentation_us, place.utc_us, place.utc_error_us))
+                times = (place.presentation_us, place.utc_us, place.utc_error_us)
+                passed.append(Passed(line.lane, line.line, *times, is_unseen=True))
         return passed
 
     def _is_of(self, line: RoadLine, at: Place) -> bool:

@@ -33,7 +33,7 @@ _CHANGED_SHARE_MAX = 0.6
 """No traffic covers more of a frame: beyond it the light or the view has changed."""
 _CHANGED_MAX_US = 2_000_000
 _FOREGROUND, _SHADOW = 255, 127
-_SHADE_MIN, _SUN_SHADE_MIN = 0.5, 0.35
+_SHADE_MIN, _SUN_SHADE_MIN = 0.5, 0.42
 """How much of the road's light is left in a shadow, at least: of the sun's light a vehicle keeps off more."""
 _VARIANCE_THRESHOLD = 20.0
 """Squared Mahalanobis distance from the background; noise of the normalised frame stays below."""

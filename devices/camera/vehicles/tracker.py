@@ -31,6 +31,8 @@ _UNSEEN_MAX_US = 1_200_000
 _UNCERTAIN_UNSEEN_MAX_US = 400_000
 _REMEMBERED_US = 3_000_000
 """What appears where one that was lost should be is that one, and has not come from behind another."""
+_HIDDEN_MAX_US = 60_000_000
+"""A queue stands so long at a signal."""
 _PART_SHARE = 0.5
 _TRACKS_MAX = 100
 _STANDING_MAX_US = 300_000_000
@@ -51,6 +53,7 @@ class VehicleTracker:
         self._patches = Patches()
         self._followed: list[Followed] = []
         self._ended: list[Followed] = []
+        self._hidden: list[Followed] = []
         self._last_us = 0
         self._epoch: int | None = None
         self._number = 0
@@ -86,7 +89,7 @@ class VehicleTracker:
         )
 
     def _begin_epoch(self, frame: Frame) -> list[Followed]:
-        ended, self._followed, self._ended = self._followed, [], []
+        ended, self._followed, self._ended, self._hidden = self._followed, [], [], []
         self._epoch, self._last_us = frame.epoch, frame.presentation_us
         self._foreground.begin_epoch()
         return ended
@@ -109,13 +112,24 @@ class VehicleTracker:
         return crossings
 
     def _crossing(self, one: Followed, passed: Passed) -> Crossing | None:
-        """None where a part of a vehicle passes which was counted before."""
+        """None where it is a vehicle, or a part of one, that was counted before."""
         if passed.line is LaneLine.COUNT:
             if self._is_part_of_counted(one, passed.lane, self._last_us):
                 return None
             one.counted.add(passed.lane)
+            if passed.is_unseen and self._comes_back(one, passed.lane):
+                return None
         direction = Direction.APPROACHING if one.is_approaching(self._view) else Direction.DEPARTING
-        return Crossing(one.track, passed.lane, passed.line, direction, *passed[2:])
+        times = (passed.presentation_us, passed.utc_us, passed.utc_error_us)
+        return Crossing(one.track, passed.lane, passed.line, direction, *times)
+
+    def _comes_back(self, one: Followed, lane: str) -> bool:
+        """Whether it may be one that was counted in this lane and then lost behind another: each comes back once."""
+        for other in self._hidden:
+            if lane in other.counted and other.may_have_come_to(one.motion.place):
+                self._hidden.remove(other)
+                return True
+        return False
 
     def _is_part_of_counted(self, one: Followed, lane: str, now_us: int) -> bool:
         """Whether a vehicle was counted in this lane that leaves no place for another there."""
@@ -182,6 +196,8 @@ class VehicleTracker:
         lost = [one for one in self._followed if now_us - one.seen_us > _unseen_max_us(one)]
         self._followed = [one for one in self._followed if one not in gone and one not in lost]
         self._ended = [one for one in (*self._ended, *gone, *lost) if now_us - one.seen_us < _REMEMBERED_US]
+        hidden = [one for one in lost if one.counted and not one.is_leaving]
+        self._hidden = [one for one in (*self._hidden, *hidden) if now_us - one.seen_us < _HIDDEN_MAX_US]
         return gone + [one for one in lost if one not in gone]
 
     def _drop_doubles(self) -> list[Followed]:

@@ -34,8 +34,13 @@ _TOUCHING_M = 3.0
 _DOUBLE_OVERLAP = 0.6
 _AHEAD_S = 0.1
 _NEAR_M = 5.0
+_HIDDEN_MAX_M = 15.0
+"""What is behind a lorry or a bus moves no farther unseen."""
+_LIFE_MIN_US, _UNSEEN_LIFE_MIN_US = 330_000, 500_000
 _REACH_M, _HEAVY_REACH_M = 3.5, 8.0
 """From one vehicle's nearer end to the next one's in its lane, at least: its length, and some air."""
+_HEADWAY_S = 0.5
+"""The same at speed: nobody follows nearer."""
 _HIDDEN_SHARE = 0.3
 _REVEALED_PX = 12.0
 _SURE_DEVIATIONS = 2.0
@@ -66,6 +71,7 @@ class Followed:
         self._contact_column = float(seen.contact[0])
         self._front_px = seen.segment.front[1] - seen.segment.front[0]
         self._rest_place = self._born = seen.place
+        self._born_us = 0
         self._size: Array | None = None
         self._size_class = SizeClass()
         self._watch = LineWatch(lines)
@@ -137,9 +143,10 @@ class Followed:
         self._unsaid += self._watch.take(Place(frame.presentation_us, frame.utc_us, frame.utc_error_us, x_m, y_m))
         if not self.is_vehicle:
             return []
-        if self._came_unseen and self.is_approaching(view):
-            self._unsaid += self._watch.passed_unseen(self.motion.velocity)
-        self._came_unseen = False
+        if self._came_unseen and self.seen_us - self._born_us > _UNSEEN_LIFE_MIN_US:
+            if self.is_approaching(view):
+                self._unsaid += self._watch.passed_unseen(self.motion.velocity)
+            self._came_unseen = False
         passed, self._unsaid = self._unsaid, []
         self.passed += len(passed)
         return passed
@@ -150,6 +157,7 @@ class Followed:
         else:
             self.motion = Motion.at(seen.place, seen.spread, np.eye(2) * _SPEED_DEVIATION_M_S**2)
             self._rest_place = self._born = seen.place
+            self._born_us = self.seen_us
             self.stands = True
         self.last_contact = view.image(self.motion.place)[0]
         self.last_extent = self._extent_at(self.last_contact, view)
@@ -181,11 +189,17 @@ class Followed:
     def covers(self, place: Array, now_us: int) -> bool:
         """Whether no other vehicle's nearer end can be at `place` (2,), metres, now."""
         reach_m = _HEAVY_REACH_M if self.track.vehicle is VehicleClass.HEAVY else _REACH_M
-        return self._distance(place, now_us) < reach_m
+        return self._distance(place, now_us) < max(reach_m, _HEADWAY_S * self.motion.speed[0])
 
     def is_near(self, place: Array, now_us: int) -> bool:
         """Whether a vehicle would be about there now, had it gone on as it did when it was last seen."""
         return self.is_vehicle and self._distance(place, now_us) < _NEAR_M
+
+    def may_have_come_to(self, place: Array) -> bool:
+        """Whether it can be at `place` (2,), metres, some time after it was last seen: not far back, nor far on."""
+        speed = self.motion.speed[0]
+        on_m = float((place - self.motion.place) @ self.motion.velocity) / speed if speed > 0.0 else 0.0
+        return -_NEAR_M < on_m < _HIDDEN_MAX_M and float(np.linalg.norm(place - self.motion.place)) < _HIDDEN_MAX_M
 
     def _distance(self, place: Array, now_us: int) -> float:
         since_s = (now_us - self.seen_us) / 1e6
@@ -201,6 +215,8 @@ class Followed:
     def _note_movement(self, now_us: int) -> None:
         if np.linalg.norm(self.motion.place - self._rest_place) > 1.0:
             self._rest_place, self.moved_us = self.motion.place, now_us
+        if now_us - self._born_us < _LIFE_MIN_US:
+            return
         if self._apart >= _SEEN_MIN and np.linalg.norm(self.motion.place - self._born) > _MOVED_MIN_M:
             self.is_vehicle |= self.heading is not None
 

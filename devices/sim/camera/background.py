@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from devices.sim.camera.coverage import convex_coverage
 from devices.sim.camera.light import STREET_LAMP_YS
 from devices.sim.camera.outline import bounds, clipped
 
@@ -82,10 +83,9 @@ def _area(
     region = bounds(outline, 1, colour)
     if region is None:
         return
-    mask = np.zeros((region.bottom - region.top, region.right - region.left), np.uint8)
-    cv2.fillConvexPoly(mask, region.fixed_point(outline), 255, cv2.LINE_AA, 4)
     part = region.of(colour)
-    part += (np.array(paint, np.float32) - part) * (mask[:, :, None].astype(np.float32) / 255)
+    share = convex_coverage(outline, region).astype(np.float32) / 255
+    part += (np.array(paint, np.float32) - part) * share[:, :, None]
 
 
 def _mark(colour: FloatImage, pose: Pose, layout: Layout) -> None:

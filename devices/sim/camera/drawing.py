@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from devices.sim.camera.road_user import State
 
 _RETROREFLECTED = 0.75
+_MARGIN_PX = 2
+"""About the frame: as wide as soft edges are."""
 
 
 def draw_body(frame: Image, pose: Pose, light: Light, body: Body, state: State, lit: float) -> None:
@@ -32,7 +34,7 @@ def draw_body(frame: Image, pose: Pose, light: Light, body: Body, state: State, 
     is_seen = ((pose.position - middles) * normals).sum(axis=1) > 0
     sun = np.array(light.sun) / np.linalg.norm(light.sun)
     shades = light.ambient + light.direct * np.maximum(normals @ sun, 0.0) + lit * (0.6 + 0.4 * normals[:, 2])
-    is_seen &= _is_large(pose, corners)
+    is_seen &= _is_drawn(pose, corners)
     for index in np.argsort(-pose.depths(middles)):
         if is_seen[index]:
             face, shade = body.faces[index], float(shades[index])
@@ -41,13 +43,17 @@ def draw_body(frame: Image, pose: Pose, light: Light, body: Body, state: State, 
             hang(frame, pose, face.texture, corners[index], shade)
 
 
-def _is_large(pose: Pose, corners: Floats) -> npt.NDArray[np.bool_]:
-    """Which parallelograms (n, 4, 3) cover as much as a pixel; those that reach behind the lens do."""
+def _is_drawn(pose: Pose, corners: Floats) -> npt.NDArray[np.bool_]:
+    """Which parallelograms (n, 4, 3) cover as much as a pixel, in the frame or about it; those behind the lens may."""
     points = corners.reshape(-1, 3)
     is_near = pose.depths(points) < NEAREST_M
     points = np.where(is_near[:, None], points + pose.axes[2] * 1000.0, points)
-    extent = np.ptp(pose.project(points).reshape(-1, 4, 2), axis=1)
-    return np.asarray((extent.prod(axis=1) > 1.0) | is_near.reshape(-1, 4).any(axis=1))
+    outlines = pose.project(points).reshape(-1, 4, 2)
+    low, high = outlines.min(axis=1), outlines.max(axis=1)
+    farthest = (pose.width_px + _MARGIN_PX, pose.height_px + _MARGIN_PX)
+    is_in_frame = ((high > -_MARGIN_PX) & (low < farthest)).all(axis=1)
+    is_large = (high - low).prod(axis=1) > 1.0
+    return np.asarray((is_large & is_in_frame) | is_near.reshape(-1, 4).any(axis=1))
 
 
 def draw_pole(frame: Image, pose: Pose, light: Light, pole: Pole) -> None:

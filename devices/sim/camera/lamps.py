@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from devices.sim.camera.coverage import convex_coverage, disc_coverage
 from devices.sim.camera.outline import NEAREST_M, bounds
 from devices.sim.camera.texture import Texture, warped
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from devices.sim.camera.body import Body
     from devices.sim.camera.layout import SignalHead
     from devices.sim.camera.light import Light
+    from devices.sim.camera.outline import Bounds
     from devices.sim.camera.pose import Floats, Image, Pose
     from devices.sim.camera.road_user import State
     from devices.sim.camera.signal_plan import LampState
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 _WHITE, _RED = (235, 245, 255), (40, 30, 235)
 _SIGNAL_LIT = ((60, 60, 255), (60, 210, 255), (150, 255, 90))
 _SIGNAL_UNLIT = ((20, 16, 60), (16, 46, 60), (30, 52, 20))
+_HOUSING = (22, 22, 22)
 _BEAM_M, _BEAM_WIDTH_M = 22.0, 5.5
 _BRAKING_M_S2 = -0.6
 _SPRITE_PX = 96
@@ -63,24 +66,41 @@ def draw_vehicle_lamps(frame: Image, pose: Pose, light: Light, body: Body, state
 
 def draw_signal_lamps(frame: Image, pose: Pose, light: Light, head: SignalHead, state: LampState) -> None:
     """The housing and the three lamps, lit as the state says."""
-    places = np.array([[head.x_m, head.y_m, head.height_m - 0.4 * step] for step in range(3)])
-    middles, depth = pose.project(places), float(pose.depths(places).min())
-    half = 0.22 * pose.focal_px / depth
-    region = bounds(middles, int(half) + 2, frame)
-    if region is None:
+    found = _signal(pose, head)
+    if found is None:
         return
+    region, housing, lamps = found
     part = region.of(frame)
-    low, high = region.fixed_point(np.array([middles.min(axis=0) - half, middles.max(axis=0) + half]))
-    cv2.rectangle(part, (int(low[0]), int(low[1])), (int(high[0]), int(high[1])), (22, 22, 22), -1, cv2.LINE_AA, 4)
-    radius = round(head.lamp_diameter_m / 2 * pose.focal_px / depth * 16)
-    for middle, is_lit, lit, unlit in zip(
-        region.fixed_point(middles), state.lit, _SIGNAL_LIT, _SIGNAL_UNLIT, strict=True
-    ):
-        cv2.circle(part, (int(middle[0]), int(middle[1])), radius, lit if is_lit else unlit, -1, cv2.LINE_AA, 4)
+    _lay(part, _HOUSING, housing)
+    for lamp, is_lit, lit, unlit in zip(lamps, state.lit, _SIGNAL_LIT, _SIGNAL_UNLIT, strict=True):
+        _lay(part, lit if is_lit else unlit, lamp)
     if light.lamps_lit:
-        for place, is_lit, lit in zip(places, state.lit, _SIGNAL_LIT, strict=True):
+        for place, is_lit, lit in zip(_lamp_places(head), state.lit, _SIGNAL_LIT, strict=True):
             if is_lit:
                 _shine(frame, pose, light, place, lit, 0.5)
+
+
+def _lamp_places(head: SignalHead) -> Floats:
+    return np.array([[head.x_m, head.y_m, head.height_m - 0.4 * step] for step in range(3)])
+
+
+@lru_cache(maxsize=4)
+def _signal(pose: Pose, head: SignalHead) -> tuple[Bounds, Image, tuple[Image, ...]] | None:
+    """Where a signal head is seen, and how much of each pixel there its housing and its lamps cover; None: nowhere."""
+    places = _lamp_places(head)
+    middles, depth = pose.project(places), float(pose.depths(places).min())
+    half, radius = np.array([0.22, head.lamp_diameter_m / 2]) * pose.focal_px / depth
+    region = bounds(middles, int(half) + 2, np.empty((pose.height_px, pose.width_px), np.uint8))
+    if region is None:
+        return None
+    (left, top), (right, bottom) = middles.min(axis=0) - half, middles.max(axis=0) + half
+    housing = convex_coverage(np.array([[left, top], [right, top], [right, bottom], [left, bottom]]), region)
+    return region, housing, tuple(disc_coverage(middle, radius, region) for middle in middles)
+
+
+def _lay(part: Image, colour: tuple[int, int, int], share: Image) -> None:
+    """Lay a colour over part of a frame, as much as `share` (0 to 255) of each of its pixels."""
+    part[:] = np.round(part + (np.array(colour, np.float32) - part) * (share[:, :, None] / np.float32(255)))
 
 
 def _shine(

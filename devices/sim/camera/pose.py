@@ -48,6 +48,12 @@ class Pose:
         return np.array([cos(roll) * level + sin(roll) * under, cos(roll) * under - sin(roll) * level, ahead])
 
     @cached_property
+    def to_pixels(self) -> Floats:
+        """From metres off the lens (3,) to homogeneous pixels (3,); the third is the depth."""
+        focal = self.focal_px
+        return np.array([[focal, 0, self.width_px / 2], [0, focal, self.height_px / 2], [0, 0, 1]]) @ self.axes
+
+    @cached_property
     def position(self) -> Floats:
         """Where the lens is, in metres."""
         return np.array([self.x_m, 0.0, self.height_m])
@@ -58,9 +64,8 @@ class Pose:
 
     def project(self, points_m: Floats) -> Floats:
         """Pixels (n, 2) of points (n, 3) in metres, all of them ahead of the lens."""
-        seen = (points_m - self.position) @ self.axes.T
-        centre = np.array([self.width_px / 2, self.height_px / 2])
-        return np.asarray(seen[:, :2] / seen[:, 2:] * self.focal_px + centre)
+        seen = (points_m - self.position) @ self.to_pixels.T
+        return np.asarray(seen[:, :2] / seen[:, 2:])
 
     def project_ground(self, points_m: Floats) -> Floats:
         """Pixels (n, 2) of points (n, 2) on the road, all of them ahead of the lens."""

@@ -1,11 +1,12 @@
-"""A video server of GStreamer's: frames on standard input go out as H.264, over RTSP or as MPEG-TS over TCP.
+"""A video server of GStreamer's: frames on standard input go out as H.264 or H.265, over RTSP or as MPEG-TS over TCP.
 
-    /usr/bin/python3 serve_gstreamer.py rtsp 640 360 15 0 < frames
+    /usr/bin/python3 serve_gstreamer.py rtsp h264 640 360 15 0 < frames
 
-Arguments: `rtsp` or `mpeg-ts`, width, height, pictures a second (what the stream says of itself), port of 127.0.0.1 (0:
-any that is free). Prints the port. A frame is eight bytes, little-endian, of CLOCK_MONOTONIC in ns when it was taken,
-then its pixels (blue, green, red). Ends with its input. Runs under Debian's own Python, which alone has its bindings:
-needs the packages python3-gi, gir1.2-gst-rtsp-server-1.0 and gstreamer1.0-plugins-base, -good, -bad and -ugly.
+Arguments: `rtsp` or `mpeg-ts`, `h264` or `h265`, width, height, pictures a second (what the stream says of itself),
+port of 127.0.0.1 (0: any that is free). Prints the port. A frame is eight bytes, little-endian, of CLOCK_MONOTONIC in
+ns when it was taken, then its pixels (blue, green, red). Ends with its input. Runs under Debian's own Python, which
+alone has its bindings: needs the packages python3-gi, gir1.2-gst-rtsp-server-1.0 and gstreamer1.0-plugins-base, -good,
+-bad and -ugly.
 """
 
 from __future__ import annotations
@@ -24,11 +25,12 @@ from gi.repository import GLib, Gst, GstRtspServer  # type: ignore[import-not-fo
 
 RTSP_PATH = "/live"
 _STAMP = struct.Struct("<q")
-_ENCODER = "x264enc tune=zerolatency speed-preset=ultrafast bitrate=4000 key-int-max={fps}"
+_ENCODERS = {"h264": "x264enc", "h265": "x265enc"}
 _SOURCE = (
     "appsrc name=frames is-live=true format=time max-buffers=2 leaky-type=downstream"
     " caps=video/x-raw,format=BGR,width={width},height={height},framerate={fps}/1"
-    " ! videoconvert ! video/x-raw,format=I420 ! " + _ENCODER + " ! h264parse config-interval=1"
+    " ! videoconvert ! video/x-raw,format=I420 ! {encoder} tune=zerolatency speed-preset=ultrafast"
+    " bitrate=4000 key-int-max={fps} ! {codec}parse config-interval=1"
 )
 
 
@@ -60,7 +62,7 @@ def serve_rtsp(launch: str, port: int, encoders: Encoders) -> tuple[Any, int]:
     server.set_address("127.0.0.1")
     server.set_service(str(port))
     factory = GstRtspServer.RTSPMediaFactory.new()
-    factory.set_launch(f"( {launch} ! rtph264pay name=pay0 pt=96 )")
+    factory.set_launch(f"( {launch} )")
     factory.set_shared(True)
     factory.connect("media-configure", lambda _, media: encoders.add(media.get_element().get_by_name("frames")))
     server.get_mount_points().add_factory(RTSP_PATH, factory)
@@ -82,12 +84,16 @@ def serve_mpeg_ts(launch: str, port: int, encoders: Encoders) -> tuple[Any, int]
 
 def main() -> None:
     """Serve until standard input ends."""
-    transport, *numbers = sys.argv[1:]
+    transport, codec, *numbers = sys.argv[1:]
     width, height, fps, port = map(int, numbers)
     Gst.init(None)
     encoders = Encoders()
+    encoder = _ENCODERS[codec]
+    launch = _SOURCE.format(width=width, height=height, fps=fps, encoder=encoder, codec=codec)
+    if transport == "rtsp":
+        launch += f" ! rtp{codec}pay name=pay0 pt=96"
     serve = serve_rtsp if transport == "rtsp" else serve_mpeg_ts
-    server, bound = serve(_SOURCE.format(width=width, height=height, fps=fps), port, encoders)
+    server, bound = serve(launch, port, encoders)
     loop = GLib.MainLoop()
     threading.Thread(target=loop.run, daemon=True).start()
     print(bound, flush=True)  # noqa: T201 - what this program says

@@ -35,11 +35,14 @@ class VideoServer(Protocol):
 
 
 class StreamServer:
-    """`transport`: `rtsp` or `mpeg-ts`. Raises OSError from `start` without Debian's packages (serve_gstreamer.py)."""
+    """`transport`: `rtsp` or `mpeg-ts`; `codec`: `h264` or `h265`.
 
-    def __init__(self, transport: str, width_px: int, height_px: int, fps: int) -> None:
+    Raises OSError from `start` without Debian's packages (serve_gstreamer.py).
+    """
+
+    def __init__(self, transport: str, width_px: int, height_px: int, fps: int, codec: str = "h264") -> None:
         self._transport = transport
-        self._arguments = (str(width_px), str(height_px), str(fps))
+        self._arguments = (codec, str(width_px), str(height_px), str(fps))
         self._port = 0
         self._process: asyncio.subprocess.Process | None = None
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from devices.sim.camera.coverage import convex_coverage
 from devices.sim.camera.outline import bounds, clipped
 
 if TYPE_CHECKING:
@@ -29,27 +30,22 @@ def draw_shadow(frame: Image, pose: Pose, light: Light, user: RoadUser, state: S
     if light.shadow:
         fall = np.array([light.sun[0], light.sun[1], 0.0]) / light.sun[2] * size.height_m * 0.92
         hull = cv2.convexHull(np.vstack((foot, foot - fall))[:, :2].astype(np.float32))[:, 0]
-        _darken(frame, pose, np.column_stack((hull, np.zeros(len(hull)))), light.shadow, 0.10 * scale)
-    _darken(frame, pose, foot, _AROUND_BODY, 0.22 * scale)
+        _darken(frame, pose, np.column_stack((hull, np.zeros(len(hull)))), light.shadow, 0.28 * scale)
+    _darken(frame, pose, foot, _AROUND_BODY, 0.62 * scale)
     middle = np.array([state.centre.x_m, state.centre.y_m, 0.0])
-    _darken(frame, pose, foot + (middle - foot) * 0.08, _UNDER_BODY, 0.05 * scale)
+    _darken(frame, pose, foot + (middle - foot) * 0.08, _UNDER_BODY, 0.14 * scale)
 
 
-def _darken(frame: Image, pose: Pose, ground: Floats, strength: float, blur_px: float) -> None:
-    """Darken a convex polygon (n, 3) on the ground, its edge soft over about `blur_px`; `strength` 1 leaves black."""
+def _darken(frame: Image, pose: Pose, ground: Floats, strength: float, soft_px: float) -> None:
+    """Darken a convex polygon (n, 3) on the ground, its edge soft over `soft_px`; `strength` 1 leaves black."""
     visible = clipped(ground, pose.depths(ground))
     if len(visible) < 3:  # noqa: PLR2004 - nothing is left of it
         return
     outline = pose.project(visible)
-    region = bounds(outline, int(blur_px * 2) + 2, frame)
+    region = bounds(outline, int(soft_px / 2) + 2, frame)
     if region is None:
         return
-    mask = np.zeros((region.bottom - region.top, region.right - region.left), np.uint8)
-    cv2.fillConvexPoly(mask, region.fixed_point(outline), 255, cv2.LINE_AA, 4)
-    side = 2 * round(blur_px) + 1
-    if side > 1:
-        # Two box filters make a triangular one, at a fraction of a Gaussian's cost.
-        mask = np.asarray(cv2.blur(cv2.blur(mask, (side, side)), (side, side)), np.uint8)
+    mask = convex_coverage(outline, region, soft_px)
     light = cv2.cvtColor(cv2.convertScaleAbs(mask, alpha=-strength, beta=255.0), cv2.COLOR_GRAY2BGR)
     part = region.of(frame)
     part[:] = cv2.multiply(part, light, scale=1 / 255)

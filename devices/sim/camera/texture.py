@@ -19,36 +19,56 @@ if TYPE_CHECKING:
     FloatImage = npt.NDArray[np.float32]
 
 _SMALLEST_PX = 4
+_ENLARGED = -1
 
 
 class Texture:
-    """A picture with alpha (height x width x 4), in sizes that halve.
+    """A picture with alpha (height x width x 4), in sizes that halve across, down, or both.
 
-    In `levels` alpha is multiplied in, and a transparent rim added, so that edges are drawn soft.
+    In what it gives, alpha is multiplied in, and a rim is added, so that edges are drawn soft.
     """
 
     def __init__(self, picture: Image) -> None:
-        levels = [cv2.copyMakeBorder(picture, 1, 1, 1, 1, cv2.BORDER_REPLICATE).astype(np.float32)]
-        while min(levels[-1].shape[:2]) >= 2 * _SMALLEST_PX:
-            height, width = levels[-1].shape[:2]
-            smaller = cv2.resize(levels[-1], (width // 2, height // 2), interpolation=cv2.INTER_AREA)
-            levels.append(smaller.astype(np.float32))
-        self.levels = tuple(_premultiplied(level) for level in levels)
+        self._picture = picture.copy()
+        self._picture[:, :, :3] = cv2.multiply(picture[:, :, :3], picture[:, :, [3, 3, 3]], scale=1 / 255)
+        self._sizes: dict[tuple[int, int], Image] = {}
 
-    def level_for(self, drawn: Floats) -> int:
-        """The level that is just larger than the quadrilateral (4, 2; pixels) that it will fill."""
+    @property
+    def largest(self) -> Image:
+        """The whole picture, for one who looks closely."""
+        return self._size(_ENLARGED, _ENLARGED)
+
+    def size_for(self, drawn: Floats) -> Image:
+        """It as large as the quadrilateral (4, 2; pixels) that it will fill, or less than twice as large."""
         first, second, third, fourth = drawn.tolist()
         across, down = max(dist(first, second), dist(third, fourth)), max(dist(second, third), dist(fourth, first))
-        full_height, full_width = self.levels[0].shape[:2]
-        shrink = min(full_width / max(across, 1.0), full_height / max(down, 1.0))
-        return min(int(log2(max(shrink, 1.0))), len(self.levels) - 1)
+        height, width = self._picture.shape[:2]
+        return self._size(_halvings(width, across), _halvings(height, down))
+
+    def _size(self, across: int, down: int) -> Image:
+        if (across, down) not in self._sizes:
+            height, width = self._picture.shape[:2]
+            extent = (width >> max(across, 0), height >> max(down, 0))
+            smaller = cv2.resize(self._picture, extent, interpolation=cv2.INTER_AREA)
+            rim = np.outer(_edges(extent[1], down), _edges(extent[0], across))
+            rimmed = cv2.copyMakeBorder(smaller, 1, 1, 1, 1, cv2.BORDER_REPLICATE) * rim[:, :, None]
+            self._sizes[across, down] = np.round(rimmed).astype(np.uint8)
+        return self._sizes[across, down]
 
 
-def _premultiplied(picture: FloatImage) -> Image:
-    picture[:, :, :3] *= picture[:, :, 3:] / 255
-    picture[[0, -1]] = 0
-    picture[:, [0, -1]] = 0
-    return picture.astype(np.uint8)
+def _halvings(full_px: int, drawn_px: float) -> int:
+    """How often a side is halved to be seen as `drawn_px`; _ENLARGED where it is not as long as that."""
+    shrink = full_px / max(drawn_px, 1.0)
+    return _ENLARGED if shrink < 1.0 else int(log2(min(shrink, full_px / _SMALLEST_PX)))
+
+
+def _edges(length: int, halvings: int) -> FloatImage:
+    """Alpha along one side with its rim, half at its ends, by a ramp as wide as pixels lie apart.
+
+    A narrower one falls between two pixels' centres, and the edge seems to lie up to half a pixel beside its place.
+    """
+    outermost = (0.0, 1.0) if halvings == _ENLARGED else (0.25, 0.75)
+    return np.array([*outermost, *[1.0] * (length - 2), *outermost[::-1]], np.float32)
 
 
 def hang(frame: Image, pose: Pose, texture: Texture, corners: Floats, shade: float) -> None:
@@ -77,10 +97,10 @@ def warped(frame: Image, pose: Pose, texture: Texture, corners: Floats) -> tuple
     if len(visible) < 3:  # noqa: PLR2004 - nothing is left of it
         return None
     outline = pose.project(visible)
-    region = bounds(outline, 1, frame)
+    region = bounds(outline, 2, frame)
     if region is None:
         return None
-    picture = texture.levels[0 if is_cut else texture.level_for(outline)]
+    picture = texture.largest if is_cut else texture.size_for(outline)
     warp = _warp(pose, corners, picture.shape[:2], region)
     extent = (region.right - region.left, region.bottom - region.top)
     seen = cv2.warpPerspective(picture, warp, extent, flags=cv2.INTER_LINEAR)
@@ -96,9 +116,8 @@ def _warp(pose: Pose, corners: Floats, size: tuple[int, ...], region: Bounds) ->
     rows, columns = size
     across, down = (corners[1] - corners[0]) / (columns - 2), (corners[3] - corners[0]) / (rows - 2)
     # Pixel i's centre is i to OpenCV and i + 0.5 to us; the transparent rim is outside the corners.
-    plane = np.column_stack((across, down, corners[0] - pose.position - (across + down) / 2))
-    warp = pose.axes @ plane
-    centre_u, centre_v = pose.width_px / 2 - region.left - 0.5, pose.height_px / 2 - region.top - 0.5
-    warp[0] = pose.focal_px * warp[0] + centre_u * warp[2]
-    warp[1] = pose.focal_px * warp[1] + centre_v * warp[2]
+    plane = np.array((across, down, corners[0] - pose.position - (across + down) / 2)).T
+    warp = pose.to_pixels @ plane
+    warp[0] -= (region.left + 0.5) * warp[2]
+    warp[1] -= (region.top + 0.5) * warp[2]
     return np.asarray(warp)

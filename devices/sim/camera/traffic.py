@@ -45,6 +45,8 @@ FOUR_LANES = Layout(
 )
 OVERVIEW = Pose(width_px=640, height_px=360, height_m=6.5, tilt_deg=15.0, focal_px=560.0)
 """A whole road in a sub-stream's frame."""
+MAST = Pose(width_px=640, height_px=360, height_m=10.0, tilt_deg=28.0, focal_px=560.0)
+"""As high as a street lamp: the road between two vehicles of a queue is seen."""
 
 
 def plate_text(random: np.random.Generator, country: str) -> str:
@@ -107,10 +109,14 @@ def free_flow(
 
 
 def queue(n: int, seed: int, *, layout: Layout = TWO_WAY, pose: Pose = OVERVIEW, light: Light = DAY) -> Scene:
-    """`n` vehicles in dense stop-and-go traffic, in turn on the layout's lanes, 1.5 m apart when they stand."""
+    """`n` vehicles in dense stop-and-go traffic, in turn on the layout's lanes, 1.5 m apart when they stand.
+
+    They come into view: out of the distance, or from below the camera.
+    """
     random = np.random.default_rng(seed)
     creep = (Phase(4.0, 0.9), Phase(4.0, 0.0), Phase(3.0, -1.2), Phase(float(random.uniform(3, 6)), 0.0))
-    leaders = {lane.id: Motion(0.0, 1.0, 70.0, creep * (n + 4)) for lane in layout.lanes}
+    began_m = {lane.id: 20.0 if lane.approaching else 0.0 for lane in layout.lanes}
+    leaders = {lane: Motion(0.0, 1.0, metres, creep * (n + 4)) for lane, metres in began_m.items()}
     rear = dict.fromkeys(leaders, 0.0)
     vehicles = []
     for index in range(n):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from devices.sim.faults import FaultRates, Faults
 
 from .cycle import CROSSINGS, PHASES, SignalCycle
+from .fixed_time import fixed_time
 from .snmp_agent import SnmpAgent
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ _Head = tuple[int, str]
 
 class NtcipController:
     """Kind `signal-ntcip`. Options: `udp_port`, `snmp_version`, `community`, `missing_columns` (numbers, as `[7]`).
+
+    `fixed_time`, a table `{ phase, green_s, yellow_s, red_s }`, is a program of one phase in place of that of all
+    eight; it runs by the place's clock, so that whoever knows it knows at any time what is lit.
 
     Faults, an answer: noise is garbage before it, truncate cuts it, flip loses it (UDP's checksum finds the bit), slow
     delays it, unplug is a power failure of half a second, after which its uptime begins anew. In the truth a state is
@@ -88,9 +92,12 @@ class NtcipController:
     async def run(self) -> None:
         """Run the signal program until cancelled."""
         assert self._transport is not None, "not started"
-        began_s = time.monotonic()
+        began_s, steps = time.monotonic(), SignalCycle(self._placement.seed, self._placement.interval_s).steps()
+        program = self._placement.options.get("fixed_time")
+        if program is not None:
+            began_s, steps = self._placement.clock.began_s, fixed_time(**program)
         try:
-            for step in SignalCycle(self._placement.seed, self._placement.interval_s).steps():
+            for step in steps:
                 due_s = began_s + step.at / 10 / self._placement.clock.scale
                 await asyncio.sleep(due_s - time.monotonic())
                 self.change(step)

@@ -20,9 +20,19 @@ from devices.camera.calibration.view_reference import view_file
 from devices.camera.driver import Camera
 from devices.camera.evidence.folder import RECORDED, REFUSED, evidence_folders
 from devices.camera.evidence.store import EvidenceStore
-from devices.camera.pipe import Assignment, event_line, parse_report
+from devices.camera.pipe import PLAYED, Assignment, event_line, parse_report
 from devices.camera.settings import CameraSettings, as_table
-from devices.driver import CommittedEvent, Described, DeviceError, Evidencing, Following, Impaired, Recorded, Refused
+from devices.driver import (
+    CommittedEvent,
+    Described,
+    DeviceError,
+    Evidencing,
+    Following,
+    Impaired,
+    Prepared,
+    Recorded,
+    Refused,
+)
 from tests.support.clips import LIMIT_KM_H, SMALL_POSE, Clip, confirm, one_speeding_car, write_clip
 from tests.support.video import running_camera
 from tests.support.violation import KEYS, raw_set, working_set
@@ -108,7 +118,7 @@ async def heard(one: Camera) -> AsyncIterator[list[Reading]]:
 
 
 def is_played(one: Camera) -> bool:
-    return "played to its end" in one.impairment
+    return PLAYED in one.impairment
 
 
 def of_type(said: list[Reading], kind: str) -> list[Reading]:
@@ -117,7 +127,7 @@ def of_type(said: list[Reading], kind: str) -> list[Reading]:
 
 def test_it_has_the_abilities_that_a_gateway_asks_for(clip: Clip, tmp_path: Path) -> None:
     one = camera(clip, tmp_path)
-    assert all(isinstance(one, ability) for ability in (Evidencing, Following, Described, Impaired))
+    assert all(isinstance(one, ability) for ability in (Evidencing, Following, Described, Impaired, Prepared))
     enforcing = CameraSettings(port="a.mp4", calibration=Path("a.toml"), speed_limit_km_h=50)
     assert Camera.evidence_roles(enforcing) == ("traffic", "oversight")
     assert Camera.evidence_roles(replace(enforcing, speed_limit_km_h=None)) == ()
@@ -138,6 +148,11 @@ async def test_a_speeding_car_is_told_once_with_its_evidence_and_counted(clip: C
         assert passage.data["speed_mm_s"] == told.data["speed_mm_s"]
         counts = [row["count"] for one in of_type(said, "vehicle.count") for row in one.data["counts"]]
         assert sum(counts) == 1
+        figures = one.counters.figures
+        assert (figures["measured"], figures["refused"], figures["let_go"]) == (1, {}, {})
+        assert (figures["clock"], figures["epochs"], figures["stream"]["dropped"]) == ("container", 1, 0)
+        assert figures["stream"]["frames"] == pytest.approx(25 * (clip.end_s - clip.start_s), abs=2)
+        assert f"{PLAYED}: measured 1, refused 0, let go 0, undecided 0; " in one.impairment
         (folder,) = evidence_folders(tmp_path / "evidence")
         assert folder.name == told.id
         assert not (folder / RECORDED).exists()
@@ -192,9 +207,9 @@ async def test_what_nobody_has_recorded_is_told_first_each_time_until_it_is_answ
 
 async def test_a_process_that_is_killed_is_a_lost_device_and_is_opened_again(clip: Clip, tmp_path: Path) -> None:
     one = camera(clip, tmp_path)
-    one.impairment = "left over"
+    one.impairment, one.is_at_work = "left over", True
     async with opened(one):
-        assert one.impairment == ""
+        assert (one.impairment, one.is_at_work) == ("", False)
         os.kill(process_of(one).pid, signal.SIGKILL)
         with pytest.raises(DeviceError, match="cam-1: its process ended by signal 9; it is started again"):
             async for _ in one.readings():
@@ -212,6 +227,8 @@ async def test_without_the_extra_there_is_one_clear_sentence(
     monkeypatch.setattr(driver_module, "find_spec", lambda name: None if name == "cv2" else object())
     with pytest.raises(DeviceError, match="needs cv2; install Wayside with its extra `camera`"):
         await camera(clip, tmp_path).open()
+    settings = CameraSettings(port=str(clip.video), calibration=clip.calibration)
+    assert Camera.unprepared(settings) == ("needs cv2; install Wayside with its extra `camera`",)
 
 
 async def test_pictures_that_stop_are_an_impairment_until_they_come_again(tmp_path: Path) -> None:
@@ -222,6 +239,8 @@ async def test_pictures_that_stop_are_an_impairment_until_they_come_again(tmp_pa
         settings = CameraSettings(port=stream.settings()["port"], calibration=calibration, count_interval_s=1)
         one = Camera("cam-1", settings)
         async with heard(one) as said:
+            assert not one.is_at_work
+            await until(lambda: one.is_at_work, "a picture came")
             await until(lambda: said, "counts came")
             assert one.impairment == ""
             await stream.server.stop()
@@ -245,6 +264,7 @@ async def test_a_view_that_was_moved_measures_nobody_and_goes_on_counting(clip: 
             sentences.add(one.impairment)
             await asyncio.sleep(0.05)
     assert any("the camera was moved: nobody is measured or accused; " in sentence for sentence in sentences)
+    assert one.counters.figures["let_go"] == {"unmeasured_view": 1}
     assert {reading.type for reading in said} == {"vehicle.count"}
     assert evidence_folders(tmp_path / "evidence") == []
 

@@ -33,7 +33,14 @@ def test_a_violation_is_signed_as_the_camera_told_it(kind: str) -> None:
 
 
 def test_what_is_said_beside_readings_arrives() -> None:
-    for sent in (Report(is_ready=True), Report(errors=3), Report(impairment=""), Report(failure="it ended")):
+    reports = (
+        Report(is_ready=True),
+        Report(sees=True),
+        Report(errors=3, figures={"clock": None, "refused": {"cut": 1}}),
+        Report(impairment=""),
+        Report(failure="it ended"),
+    )
+    for sent in reports:
         assert parse_report(sent.line()) == sent
 
 

@@ -36,6 +36,16 @@ def test_where_it_was_first_and_last_seen_in_the_zone_is_told() -> None:
     assert [(one.first.v_px, one.last.v_px) for one in passed] == [(12, 28)]
 
 
+def test_a_vehicle_that_is_known_to_be_one_only_in_the_zone_was_in_it_before() -> None:
+    watch, vehicle = ZoneWatch(LANES), track(1)
+    vehicle.points += [point(index / 10, 15, v) for index, v in enumerate((5, 12, 20))]
+    passed = []
+    for index, v in enumerate((28, 31, 33, 35)):
+        vehicle.points.append(point(0.3 + index / 10, 15, v))
+        passed += watch.take(seen(vehicle))
+    assert [(one.first.v_px, one.last.v_px) for one in passed] == [(12, 28)]
+
+
 def test_a_vehicle_that_is_lost_in_the_zone_is_told_then() -> None:
     assert walk(5, 12, 20, ends=True) == [(-1, "1")]
 

@@ -491,6 +491,7 @@ class ImpairedDriver(ScriptedDriver):
     """A scripted driver that is open and may not do all of its work."""
 
     impairment = ""
+    is_at_work = False
 
 
 async def test_what_an_open_device_cannot_do_is_told_when_it_begins_changes_and_ends(
@@ -515,6 +516,20 @@ async def test_a_device_that_is_impaired_from_the_beginning_is_never_told_to_be_
     async with recording(tmp_path) as recorder, supervised(recorder, device(driver)):
         await until(lambda: recorder.recorded_count)
     assert [data["state"] for data in health(tmp_path)] == ["impaired"]
+
+
+async def test_a_device_that_is_surely_there_is_online_before_its_wire_has_held_and_before_its_first_reading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "HELD_S", 3600)
+    monkeypatch.setattr(supervisor, "IMPAIRMENT_LOOK_S", 0.001)
+    driver = ImpairedDriver([FOREVER])
+    async with recording(tmp_path) as recorder, supervised(recorder, device(driver)):
+        await asyncio.sleep(0.05)
+        assert recorder.recorded_count == 0
+        driver.is_at_work = True
+        await until(lambda: recorder.recorded_count)
+    assert [data["state"] for data in health(tmp_path)] == ["online"]
 
 
 async def test_a_device_does_not_tell_its_own_health(tmp_path: Path) -> None:

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from devices.camera.evidence.folder import add_durably
+from devices.camera.evidence.folder import KEPT, add_durably
 from devices.camera.evidence.sets import RawSet
 from devices.camera.plates.plate_hash import plate_hash
 from edge.cli import main
 from edge.journal.reader import JournalReader
 from edge.journal.writer import KeepAnswer
 from edge.prove import prove
-from ledger_sync.proof.keyfile import Algorithm, make_key
-from tests.edge.journals import GATEWAY_KEY, LEDGER_KEY, SEAL, Ledger, anchors, flipped, open_journal
+from ledger_sync.proof.kept import make_kept
+from ledger_sync.proof.keyfile import Algorithm, load_key, make_key
+from ledger_sync.proof.report import utc_s_text
+from tests.edge.journals import CITY, GATEWAY_KEY, LEDGER_KEY, SEAL, Ledger, anchors, flipped, open_journal
 from tests.support.offered_evidence import AUTHORITY_TOML, OfferedEvidence, make_offered
 from tests.support.violation import CALIBRATION, PLATE, SALT, SPEEDING, raw_set, working_set
 
@@ -128,6 +130,60 @@ def test_oversight_alone_opens_nothing(
     assert (opening.code, opening.out) == (2, "")
     assert "needs the key" in opening.err
     assert "'traffic'; name its configuration" in opening.err
+    assert not opening.directory.exists()
+
+
+KEPT_AT = 1_790_000_100
+
+
+def acknowledge(office: Path, offered: OfferedEvidence, *, statement: bytes | None = None, city: str = CITY) -> bytes:
+    """What the authority's signing key, which is on the office's machine, says of it (or of another statement)."""
+    key_path = office / "authority" / "identity" / "signing.key"
+    make_key(key_path)
+    of = offered.offer.statement if statement is None else statement
+    return make_kept(city, "traffic-1", KEPT_AT, of, offered.offer.manifest, load_key(key_path))
+
+
+def test_who_acknowledged_it_and_when_is_checked_with_the_signing_key(
+    office: Path, offered: OfferedEvidence, capsys: pytest.CaptureFixture[str]
+) -> None:
+    without = run(office, offered.folder, capsys, "--json").told
+    assert without["kept_at"] is None
+    assert without["unchecked"][-1] == "whether an authority acknowledged it (kept.cose is not there)"
+    add_durably(offered.folder, KEPT, acknowledge(office, offered))
+    told = run(office, offered.folder, capsys, "--json").told
+    assert told["kept_at"] == utc_s_text(KEPT_AT)
+    signing_key = office / "authority" / "identity" / "signing.key"
+    assert f"demo/traffic-1, key {load_key(signing_key).kid.hex()}" in "".join(told["checks"])
+    signing_key.unlink()
+    opening = run(office, offered.folder, capsys)
+    assert opening.code == 0
+    assert "not checked: whether kept.cose is by demo/traffic-1, key" in opening.out
+
+
+CONTRADICTIONS = {
+    "of another event": ({"statement": b"other"}, None, "acknowledges other evidence"),
+    "of another city": ({"city": "elsewhere"}, None, "acknowledges other evidence"),
+    "altered": ({}, -1, "is not signed by demo/traffic-1"),
+    "torn": ({}, 5, ""),
+}
+
+
+@pytest.mark.parametrize(("changed", "place", "why"), CONTRADICTIONS.values(), ids=CONTRADICTIONS.keys())
+def test_an_acknowledgement_that_contradicts_the_evidence_refuses_it(
+    changed: dict[str, Any],
+    place: int | None,
+    why: str,
+    office: Path,
+    offered: OfferedEvidence,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    kept = acknowledge(office, offered, **changed)
+    kept = kept if place is None else kept[:place] if place > 0 else flipped(kept, len(kept) - 1)
+    add_durably(offered.folder, KEPT, kept)
+    opening = run(office, offered.folder, capsys)
+    assert opening.code == 1
+    assert why in opening.out
     assert not opening.directory.exists()
 
 

@@ -56,7 +56,7 @@ def test_a_mistake_is_told_with_its_place(tmp_path: Path, tables: str, sentence:
     ("change", "sentence"),
     [
         ((AUTHORITY_TOML[AUTHORITY_TOML.index("[[gateway]]") :], ""), "gateway: is empty; name at least one"),
-        (('id = "gw-1"', 'id = "traffic-1"'), "gateway[0].id: is 'traffic-1', the authority's own"),
+        (('id = "gw-1"', 'id = "traffic-1"'), "gateway[0].id: is 'traffic-1', as this file's own id"),
         (("[broker]\nurl", "[broker]\nurk"), "broker.url: is missing"),
     ],
 )

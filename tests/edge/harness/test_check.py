@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from edge.device.config import CommonSettings
-from edge.harness.check import Recorded, check
+from edge.harness.check import check
 from edge.harness.errors import HarnessError
 from edge.harness.truth import Said, read_truth
+from edge.harness.verdict import Recorded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -158,6 +159,21 @@ def test_a_state_may_be_told_again_as_it_is_when_a_device_is_heard_again(
     if again_at > 9:
         journal.add("gw-1", "gateway.start", 9)
     journal.add("door-1", "contact.state", again_at, {"contact": "door", "active": state})
+    assert (problems(truth, journal.add("gw-1", "gateway.stop", 30)) == []) is is_right
+
+
+@pytest.mark.parametrize(("changes_at", "is_right"), [(9.3, True), (8.5, True), (5.0, False)])
+def test_a_state_that_is_told_again_may_change_in_that_moment(changes_at: float, *, is_right: bool) -> None:
+    def lit(number: int, at: float, state: str) -> Said:
+        return Said("signal-1", number, BEGIN + at, "signal.phase", {"group": 2, "state": state}, sure=True)
+
+    truth = [lit(1, 1, "green"), lit(2, changes_at, "yellow")]
+    journal = started("signal-1").add("signal-1", "signal.phase", 1, {"group": 2, "state": "green"})
+    if not is_right:
+        journal.add("signal-1", "signal.phase", changes_at, {"group": 2, "state": "yellow"})
+    journal.add("gw-1", "gateway.start", 9).add("signal-1", "signal.phase", 9.2, {"group": 2, "state": "green"})
+    if is_right:
+        journal.add("signal-1", "signal.phase", 9.4, {"group": 2, "state": "yellow"})
     assert (problems(truth, journal.add("gw-1", "gateway.stop", 30)) == []) is is_right
 
 

@@ -33,7 +33,7 @@ def test_a_scenario_that_ships_is_usable(name: str) -> None:
 
 
 def test_the_scenarios_are_the_places_that_the_help_names_and_the_demos() -> None:
-    assert shipped() == ["bus-line", "car-park", "intersection", "street", "tram-stop"]
+    assert shipped() == ["bus-line", "car-park", "intersection", "signalled-junction", "street", "tram-stop"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from devices.camera.track import TrackPoint
 
 
-ON_THE_ROAD = ContactPoint(height_m=0.0, height_uncertainty_m=0.1, low_widths=0.0, drift_widths=1 / 1280)
+ON_THE_ROAD = ContactPoint(height_m=0.0, height_uncertainty_m=0.1, drift_widths=1 / 1280)
 
 
 def measured(points: Sequence[TrackPoint], clock: ClockClass = ClockClass.RTSP) -> Measurement | Refusal:
@@ -81,21 +81,12 @@ def test_any_clock_measures_but_only_the_cameras_own_may_be_enforced() -> None:
 
 def test_a_contact_point_over_the_road_is_allowed_for_by_the_cameras_height() -> None:
     points = Drive(25.0, height_m=0.3, noise_px=0.0).points()
-    known = measure(points, plane(), FRAME_SIZE, zone(), ClockClass.RTSP, ContactPoint(0.3, 0.02, 0.0, 1 / 2560))
-    unknown = measure(points, plane(), FRAME_SIZE, zone(), ClockClass.RTSP, ContactPoint(0.0, 0.02, 0.0, 1 / 2560))
+    known = measure(points, plane(), FRAME_SIZE, zone(), ClockClass.RTSP, ContactPoint(0.3, 0.02, 1 / 2560))
+    unknown = measure(points, plane(), FRAME_SIZE, zone(), ClockClass.RTSP, ContactPoint(0.0, 0.02, 1 / 2560))
     assert isinstance(known, Measurement)
     assert isinstance(unknown, Measurement)
     assert known.speed_m_s == pytest.approx(25.0, rel=2e-3)
     assert unknown.speed_m_s == pytest.approx(25.0 * 6.0 / 5.7, rel=2e-3)
-
-
-def test_a_contact_point_seen_too_low_is_moved_up_before_it_is_put_on_the_road() -> None:
-    points = Drive(25.0, noise_px=0.0).points()
-    low = moved(points, slice(None), 4.0)
-    told = measure(low, plane(), FRAME_SIZE, zone(), ClockClass.RTSP, ON_THE_ROAD._replace(low_widths=4.0 / 1280))
-    assert isinstance(told, Measurement)
-    assert told.speed_m_s == pytest.approx(25.0, rel=1e-3)
-    assert speed_of(low).speed_m_s < 24.8
 
 
 @pytest.mark.parametrize("pose", [Pose(), Pose(height_m=9.0, tilt_deg=35.0, pan_deg=25.0, roll_deg=4.0)])
@@ -108,7 +99,7 @@ def test_a_worse_survey_a_coarser_picture_and_fewer_points_each_make_the_speed_l
     points = drive.points()
     least = speed_of(points).uncertainty_m_s
     worse = measure(points, plane(sigma=1e-2), FRAME_SIZE, zone(), ClockClass.RTSP, ON_THE_ROAD)
-    coarser = measure(points, plane(), FRAME_SIZE, zone(), ClockClass.RTSP, ContactPoint(0.0, 0.1, 0.0, 1 / 640))
+    coarser = measure(points, plane(), FRAME_SIZE, zone(), ClockClass.RTSP, ContactPoint(0.0, 0.1, 1 / 640))
     assert isinstance(worse, Measurement)
     assert isinstance(coarser, Measurement)
     assert worse.uncertainty_m_s > least
@@ -151,6 +142,17 @@ REFUSED = {
 def test_a_doubtful_track_is_refused_with_its_reason(case: str) -> None:
     points, reason = REFUSED[case]
     assert measured(points) == Refusal(reason)
+
+
+def test_the_longest_stretch_that_shows_the_whole_vehicle_is_measured_and_nothing_else() -> None:
+    points = Drive(15.0, noise_px=0.0).points()
+    # Where it was not seen whole, a light ahead of it was followed.
+    lit = [point._replace(is_whole=False) for point in moved(points, slice(8, 20), 40.0)[8:20]]
+    told = speed_of([*points[:8], *lit, *points[20:]])
+    alone = speed_of(points[20:])
+    assert told == alone
+    assert told.speed_m_s == pytest.approx(15.0, rel=1e-3)
+    assert told.span_m < 20.0
 
 
 def test_a_track_on_which_the_estimators_disagree_is_refused() -> None:

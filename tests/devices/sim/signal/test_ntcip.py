@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import json
+import time
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +14,15 @@ from devices.driver import DeviceError
 from devices.signal import ntcip
 from devices.signal.ntcip import Ntcip, NtcipSettings
 from devices.signal.ntcip_snmp import Answer, GetRequest, decode_answer, encoded_oid
-from devices.sim.device import Placement, Truth
+from devices.sim.device import DeviceClock, Placement, Truth
 from devices.sim.faults import FaultRates
 from devices.sim.signal.cycle import CROSSINGS, PHASES, SignalCycle
+from devices.sim.signal.fixed_time import fixed_time
 from devices.sim.signal.ntcip import NtcipController
 from devices.sim.signal.snmp_agent import GET, SnmpAgent
 from ledger_sync.proof.settings import Problems, read_settings
 from tests.devices.signal.snmp_library import LibraryAgent, read_request
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -151,6 +155,25 @@ def test_the_same_seed_gives_the_same_program_and_another_another() -> None:
     one, same, other = (list(islice(SignalCycle(seed, 1.0).steps(), 500)) for seed in (7, 7, 8))
     assert one == same != other
     assert [step.at for step in one] == sorted(step.at for step in one)
+
+
+def test_a_program_of_fixed_times_begins_with_green_and_begins_again_and_again() -> None:
+    changes = [(step.at, step.phase, step.state) for step in islice(fixed_time(2, 9.0, 3.0, 12.0), 5)]
+    assert changes == [(0, 2, "green"), (90, 2, "yellow"), (120, 2, "red"), (240, 2, "green"), (330, 2, "yellow")]
+
+
+async def test_a_controller_of_fixed_times_shows_what_the_places_clock_says(tmp_path: Path) -> None:
+    clock = DeviceClock(began_s=time.monotonic() - 10.5)
+    program = {"phase": 2, "green_s": 9.0, "yellow_s": 3.0, "red_s": 12.0}
+    controller = NtcipController(
+        Placement("controller-1", 1, tmp_path, clock=clock, options={"fixed_time": program}), Truth()
+    )
+    await controller.start()
+    running = asyncio.ensure_future(controller.run())
+    await until(lambda: controller._states[2, "vehicle"] == "yellow", "it is amid yellow", 1.0)
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
 
 
 def test_the_program_never_gives_green_to_both_sides_of_the_barrier_nor_to_two_phases_of_a_ring() -> None:
