@@ -52,6 +52,8 @@ BARS = {
     "devices_250_rss_mb": Bar("MB", "lower", 150),
     "devices_250_delay_p99_ms": Bar("ms", "lower", 50),
     "camera_count_rendered": Bar("share", "higher", 0.98),
+    "camera_count_free": Bar("share", "higher", 0.98),
+    "camera_count_queue": Bar("share", "higher", 0.98),
     "camera_core_share": Bar("core", "lower", 0.25),
     "camera_rss_mb": Bar("MB", "lower", 200),
     "speed_within": Bar("share", "higher", 0.990),
@@ -78,12 +80,19 @@ BARS = {
     "receipt_latency_p99_beside_unbounded_upload_ms": Bar("ms", "lower", 500),
 }
 
+_QUEUES = (
+    "in a queue, a car before or behind a lorry is hidden, and by lamplight and in the wet a lorry falls into parts"
+)
+
 # Bars of DESIGN 12 that cannot be reached, why, and the floor that holds instead.
 SHORTFALLS = {
     "pipeline_vs_unsigned_peer": (
         0.17,
         "one Ed25519 signature costs 2.4 times what the peer spends on an event; signing alone leaves 0.41",
     ),
+    "camera_count_rendered": (0.9, _QUEUES),
+    "camera_count_free": (0.96, "a vehicle that passes abreast of a lorry, or of lamps, is not always seen apart"),
+    "camera_count_queue": (0.8, _QUEUES),
 }
 
 BENCHES: tuple[Callable[[], dict[str, float]], ...] = (

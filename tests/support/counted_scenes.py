@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from devices.camera.calibration.calibration import Calibration
-    from devices.sim.camera.scene import Scene
+    from devices.sim.camera.scene import LineCrossing, Scene
 
 SECOND_US = 1_000_000
 FPS = 15.0
 EMPTY_ROAD_S = 4.0
 """What a camera learns the road from before the first vehicle comes."""
-APART_MAX_S = 1.5
+APART_MAX_S, HIDDEN_MAX_S = 1.5, 15.0
+"""From when a vehicle passes to when it is counted: in free traffic; in a queue, where it may be behind another as it
+passes, and stand there, and is counted once it is seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +35,10 @@ class Counted:
     missed: int
     false: int
 
-    @property
-    def share_right(self) -> float:
-        """1 less the share of errors."""
-        return 1 - (self.missed + self.false) / self.true
+
+def share_right(scenes: list[Counted]) -> float:
+    """1 less the share of errors."""
+    return 1 - sum(one.missed + one.false for one in scenes) / sum(one.true for one in scenes)
 
 
 def calibration_of(scene: Scene) -> Calibration:
@@ -63,23 +65,30 @@ def crossings_of(scene: Scene) -> list[Crossing]:
     return [crossing for frame in frames_of(scene) for crossing in tracker.take(frame).crossings]
 
 
-def counted(scene: Scene, crossings: list[Crossing]) -> Counted:
-    """Hold the crossings of count lines against the truth: same lane, at most 1.5 s apart, each used once."""
+def counted(scene: Scene, crossings: list[Crossing], apart_max_s: float = APART_MAX_S) -> Counted:
+    """Hold the crossings of count lines against the truth: same lane, the nearest in time first, each used once."""
     told = [
         (one.lane, one.presentation_us / SECOND_US - EMPTY_ROAD_S) for one in crossings if one.line is LaneLine.COUNT
     ]
-    missed, true = 0, 0
-    for passing in scene.crossings():
-        if passing.line != "count_line":
-            continue
-        # The contact point is the end that the camera sees.
-        at_s = passing.front_s if scene.layout.lane(passing.lane).approaching else passing.rear_s
-        if at_s is None or at_s > scene.duration_s - 1:
-            continue
-        true += 1
-        near = [(abs(when - at_s), one) for one in told if one[0] == passing.lane for when in [one[1]]]
-        if near and min(near)[0] <= APART_MAX_S:
-            told.remove(min(near)[1])
-        else:
-            missed += 1
-    return Counted(true, missed, len(told))
+    true = [(passing.lane, at_s) for passing in scene.crossings() if (at_s := _passes_s(scene, passing)) is not None]
+    pairs = sorted(
+        (abs(said_s - at_s), one, other)
+        for one, (lane, at_s) in enumerate(true)
+        for other, (said_lane, said_s) in enumerate(told)
+        if lane == said_lane and abs(said_s - at_s) <= apart_max_s
+    )
+    passed: set[int] = set()
+    used: set[int] = set()
+    for _, one, other in pairs:
+        if one not in passed and other not in used:
+            passed.add(one)
+            used.add(other)
+    return Counted(len(true), len(true) - len(passed), len(told) - len(used))
+
+
+def _passes_s(scene: Scene, passing: LineCrossing) -> float | None:
+    """When its contact point passes the count line, which is the end that the camera sees; None if it does not."""
+    if passing.line != "count_line":
+        return None
+    at_s = passing.front_s if scene.layout.lane(passing.lane).approaching else passing.rear_s
+    return None if at_s is None or at_s > scene.duration_s - 1 else at_s

@@ -10,6 +10,7 @@ import numpy as np
 from devices.camera.vehicles.cutting import Cutting
 from devices.camera.vehicles.extent import Extent
 from devices.camera.vehicles.fragments import joined
+from devices.camera.vehicles.outline import outline
 from devices.camera.vehicles.segment import AREA_MIN_PX, FRONT_M, Segment, front_of, is_large, whole_front_of
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def segments_of(mask: Mask, road_seen: Shape, vehicles: Sequence[Expected], view
             for owner in _owners(np.asarray(labels, np.int32), label, extent, vehicles)
             if vehicles[owner].has_stood_apart and _reaches(extent, vehicles[owner], view)
         ]
-        if len(owners) <= 1 and _is_one(part, [vehicles[owner].extent for owner in owners], view):
+        if len(owners) <= 1 and _is_one(part, [vehicles[owner] for owner in owners], view):
             found.append(part._replace(front=whole_front_of(shape, extent, view)))
         else:
             road = road_seen[top : top + height, left : left + width]
@@ -79,16 +80,23 @@ def _reaches(seen: Extent, vehicle: Expected, view: View) -> bool:
     return bool(seen.bottom > foot - FRONT_M * view.pixels_by_metre(vehicle.contact))
 
 
-def _is_one(part: Segment, expected: list[Extent], view: View) -> bool:
-    """Whether it is no larger than a car, or than the vehicle that is expected there."""
+def _is_one(part: Segment, owners: list[Expected], view: View) -> bool:
+    """Whether it is no larger than a car, or than the vehicle that is expected there and may be so large."""
     extent, scale = part.extent, view.pixels_by_metre(part.foot)
     if extent.width <= _CAR_WIDTH_MAX_M * scale and extent.height <= _CAR_HEIGHT_MAX_M * scale:
         return True
     return any(
-        extent.width <= _GROWTH_MAX * one.width + _GROWTH_MAX_PX
-        and extent.height <= _GROWTH_MAX * one.height + _GROWTH_MAX_PX
-        for one in expected
+        extent.width <= _GROWTH_MAX * one.extent.width + _GROWTH_MAX_PX
+        and extent.height <= _GROWTH_MAX * one.extent.height + _GROWTH_MAX_PX
+        and extent.top >= _highest(one, extent.bottom, view) - _GROWTH_MAX_PX
+        for one in owners
     )
+
+
+def _highest(vehicle: Expected, bottom: float, view: View) -> float:
+    """The row up to which a vehicle of its width may reach that stands at row `bottom`."""
+    half = vehicle.front_px / 2
+    return float(outline(view, vehicle.contact[0] - half, vehicle.contact[0] + half, bottom)[:, 1].min())
 
 
 def _cut(cutting: Cutting, owners: list[int], vehicles: Sequence[Expected]) -> list[Segment]:
