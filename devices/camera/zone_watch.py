@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from devices.camera.calibration.lanes import Lane
     from devices.camera.track import Track, TrackPoint
@@ -36,38 +35,32 @@ class ZoneWatch:
     def __init__(self, lanes: Iterable[Lane]) -> None:
         self._zones = {lane.id: np.array(lane.speed_zone, np.float32) for lane in lanes if lane.speed_zone}
         self._inside: dict[tuple[int, str], tuple[TrackPoint, TrackPoint]] = {}
+        self._known: set[int] = set()
 
     def take(self, seen: Seen) -> list[Passed]:
         """Who has left a zone with this frame, or was lost in it."""
         passed = []
         for track in seen.live:
+            # What becomes a vehicle only now may have passed a zone before.
+            new = track.points[-1:] if track.number in self._known else track.points
+            self._known.add(track.number)
             for lane, zone in self._zones.items():
-                if self._has_left(track, lane, zone):
+                if self._has_left(track, new, lane, zone):
                     passed.append(Passed(track, lane, *self._inside.pop((track.number, lane))))
         for track in seen.ended:
+            self._known.discard(track.number)
             for lane in self._zones:
                 inside = self._inside.pop((track.number, lane), None)
                 if inside is not None:
                     passed.append(Passed(track, lane, *inside))
         return passed
 
-    def _has_left(self, track: Track, lane: str, zone: Zone) -> bool:
-        newest = track.points[-1]
+    def _has_left(self, track: Track, new: Sequence[TrackPoint], lane: str, zone: Zone) -> bool:
         key = track.number, lane
-        known = self._inside.get(key)
-        if _is_inside(newest, zone):
-            self._inside[key] = (known[0] if known else _entered(track, zone), newest)
+        for point in new:
+            if cv2.pointPolygonTest(zone, (point.u_px, point.v_px), measureDist=False) >= 0:
+                first, _ = self._inside.get(key, (point, point))
+                self._inside[key] = (first, point)
+        if key not in self._inside or len(track.points) <= LEFT_POINTS:
             return False
-        if known is None or len(track.points) <= LEFT_POINTS:
-            return False
-        return track.points[-LEFT_POINTS].presentation_us > known[1].presentation_us
-
-
-def _is_inside(point: TrackPoint, zone: Zone) -> bool:
-    return cv2.pointPolygonTest(zone, (point.u_px, point.v_px), measureDist=False) >= 0
-
-
-def _entered(track: Track, zone: Zone) -> TrackPoint:
-    """The first of the newest points that all lie inside: it may have entered before it was known to be a vehicle."""
-    inside = list(itertools.takewhile(lambda point: _is_inside(point, zone), reversed(track.points)))
-    return inside[-1]
+        return track.points[-LEFT_POINTS].presentation_us > self._inside[key][1].presentation_us

@@ -46,6 +46,14 @@ def test_a_vehicle_that_is_known_to_be_one_only_in_the_zone_was_in_it_before() -
     assert [(one.first.v_px, one.last.v_px) for one in passed] == [(12, 28)]
 
 
+def test_a_vehicle_that_is_known_to_be_one_only_beyond_the_zone_has_passed_it() -> None:
+    watch, vehicle = ZoneWatch(LANES), track(1)
+    vehicle.points += [point(index / 10, 15, v) for index, v in enumerate((5, 12, 20, 28, 31, 33, 35))]
+    assert [(one.first.v_px, one.last.v_px) for one in watch.take(seen(vehicle))] == [(12, 28)]
+    vehicle.points.append(point(0.7, 15, 37))
+    assert watch.take(seen(vehicle)) == []
+
+
 def test_a_vehicle_that_is_lost_in_the_zone_is_told_then() -> None:
     assert walk(5, 12, 20, ends=True) == [(-1, "1")]
 
