@@ -34,7 +34,7 @@ options = { scene = "traffic", vehicles = 40, limit_km_h = 40 }
 gateway = { count_interval_s = 2 }
 """
 CAMERAS = 2
-TOLD_WITHIN_S = 60.0
+TOLD_WITHIN_S = 120.0
 APART_US = 300_000
 """How far a picture may be from the moment that it shows."""
 

@@ -37,6 +37,11 @@ def outline(view: View, left: float, right: float, bottom: float) -> Array:
     return _outline(_LARGEST, view, left, right, bottom)
 
 
+def largest_outline(view: View, left: float, right: float, bottom: float) -> Array:
+    """The same of the largest vehicle, however wide its end seems to be."""
+    return _outline((_LORRY,), view, left, right, bottom)
+
+
 def usual_outline(view: View, left: float, right: float, bottom: float) -> Array:
     """The same of no larger a vehicle than most are, where the next one may begin right behind it."""
     return _outline(_USUAL, view, left, right, bottom)

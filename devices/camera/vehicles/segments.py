@@ -10,7 +10,7 @@ import numpy as np
 from devices.camera.vehicles.cutting import Cutting
 from devices.camera.vehicles.extent import Extent
 from devices.camera.vehicles.fragments import joined
-from devices.camera.vehicles.outline import outline
+from devices.camera.vehicles.outline import largest_outline
 from devices.camera.vehicles.segment import AREA_MIN_PX, FRONT_M, Segment, front_of, is_large, whole_front_of
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _reaches(seen: Extent, vehicle: Expected, view: View) -> bool:
 
 
 def _is_one(part: Segment, owners: list[Expected], view: View) -> bool:
-    """Whether it is no larger than a car, or than the vehicle that is expected there and may be so large."""
+    """Whether it is no larger than a car, or than the vehicle that is expected there, and no larger than any."""
     extent, scale = part.extent, view.pixels_by_metre(part.foot)
     if extent.width <= _CAR_WIDTH_MAX_M * scale and extent.height <= _CAR_HEIGHT_MAX_M * scale:
         return True
@@ -94,9 +94,9 @@ def _is_one(part: Segment, owners: list[Expected], view: View) -> bool:
 
 
 def _highest(vehicle: Expected, bottom: float, view: View) -> float:
-    """The row up to which a vehicle of its width may reach that stands at row `bottom`."""
+    """The row up to which any vehicle may reach that stands there, at row `bottom`."""
     half = vehicle.front_px / 2
-    return float(outline(view, vehicle.contact[0] - half, vehicle.contact[0] + half, bottom)[:, 1].min())
+    return float(largest_outline(view, vehicle.contact[0] - half, vehicle.contact[0] + half, bottom)[:, 1].min())
 
 
 def _cut(cutting: Cutting, owners: list[int], vehicles: Sequence[Expected]) -> list[Segment]:
