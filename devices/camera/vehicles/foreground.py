@@ -33,8 +33,6 @@ _CHANGED_SHARE_MAX = 0.6
 """No traffic covers more of a frame: beyond it the light or the view has changed."""
 _CHANGED_MAX_US = 2_000_000
 _FOREGROUND, _SHADOW = 255, 127
-_SHADE_MIN, _SUN_SHADE_MIN = 0.5, 0.42
-"""How much of the road's light is left in a shadow, at least: of the sun's light a vehicle keeps off more."""
 _VARIANCE_THRESHOLD = 20.0
 """Squared Mahalanobis distance from the background; noise of the normalised frame stays below."""
 _DARK_CURRENT = np.float32(16.0)
@@ -105,7 +103,6 @@ class Foreground:
         self._normalised = self._exposure.undone(image, self._background)
         known = np.asarray(cv2.cvtColor(self._background, cv2.COLOR_BGR2GRAY), np.uint8)
         brightness = float(np.median(known[::4, ::4]))
-        self._model.setShadowThreshold(_SHADE_MIN if brightness < _DIM_MAX else _SUN_SHADE_MIN)
         classes = self._model.apply(self._normalised, learningRate=0)
         if np.count_nonzero(classes == _FOREGROUND) > _CHANGED_SHARE_MAX * classes.size:
             if self._changed_since_us is None:
