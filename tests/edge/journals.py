@@ -111,3 +111,24 @@ def flipped(data: bytes, place: int) -> bytes:
 
 
 SEAL = Seal()
+
+
+def fail_once(journal: _JournalWriter, statement: str, *, has_landed: bool) -> list[str]:
+    """Have SQLite refuse this statement at its next use, done nevertheless if `has_landed`; gives what was refused."""
+    real: Any = journal._connection
+    refused: list[str] = []
+
+    class Failing:
+        def __getattr__(self, name: str) -> object:
+            return getattr(real, name)
+
+        def execute(self, given: str, *parameters: object) -> object:
+            if given == statement and not refused:
+                refused.append(given)
+                if has_landed:
+                    real.execute(given)
+                raise sqlite3.OperationalError("database is locked")
+            return real.execute(given, *parameters)
+
+    journal._connection = Failing()  # type: ignore[assignment]
+    return refused

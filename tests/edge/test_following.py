@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import sqlite3
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +22,7 @@ from ledger_sync.proof.event import parse_event
 from tests.devices.simulating import Said
 from tests.edge.drivers import ScriptedDriver
 from tests.edge.following import as_line, told
-from tests.edge.journals import CITY, GATEWAY, SIGNER
+from tests.edge.journals import CITY, GATEWAY, SIGNER, fail_once
 from tests.edge.recording import AT_ONCE, DEADLINE_S, Gate, Outcomes, recorded, tap
 from tests.support.brokers import free_port
 from tests.support.city_files import make_city
@@ -114,22 +113,7 @@ async def test_what_a_commit_of_unknown_outcome_did_is_told_once(tmp_path: Path,
         outcomes = Outcomes()
         await recorder.record("gate-1", tap("0"), outcomes)
         await outcomes.wait(1)
-        real: Any = recorder._journal._connection
-        failed: list[str] = []
-
-        class Failing:
-            def __getattr__(self, name: str) -> object:
-                return getattr(real, name)
-
-            def execute(self, statement: str, *parameters: object) -> object:
-                if statement == stage and not failed:
-                    failed.append(statement)
-                    if outcome == "landed":
-                        real.execute(statement)
-                    raise sqlite3.OperationalError("database is locked")
-                return real.execute(statement, *parameters)
-
-        recorder._journal._connection = Failing()  # type: ignore[assignment]
+        failed = fail_once(recorder._journal, stage, has_landed=outcome == "landed")
         for reading in (tap("1"), tap("0"), tap("2")):
             await recorder.record("gate-1", reading, outcomes)
         await recorder.keep_answer(1, b"", None)

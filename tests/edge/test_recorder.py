@@ -13,7 +13,7 @@ from devices.driver import Origin, Reading, Recorded, Refused
 from edge import recorder as recorder_module
 from edge.journal.errors import JournalCorruptError
 from edge.journal.files import current_journal
-from tests.edge.journals import Ledger, alter, anchors
+from tests.edge.journals import Ledger, alter, anchors, fail_once
 from tests.edge.recording import AT_ONCE, Gate, Outcomes, batch_counts, recorded, recording, tap
 from tests.support.waiting import until
 
@@ -300,25 +300,9 @@ async def test_a_commit_of_unknown_outcome_records_and_answers_exactly_once(
 ) -> None:
     outcomes = Outcomes()
     async with recording(tmp_path, replace(AT_ONCE, commit_age_max_s=0.05), count_max=2) as recorder:
-        journal = recorder._journal
         await recorder.record("gate-1", tap("0"), outcomes)
         await outcomes.wait(1)
-        real: Any = journal._connection
-        failed: list[str] = []
-
-        class Failing:
-            def __getattr__(self, name: str) -> object:
-                return getattr(real, name)
-
-            def execute(self, statement: str, *parameters: object) -> object:
-                if statement == stage and not failed:
-                    failed.append(statement)
-                    if outcome == "landed":
-                        real.execute(statement)
-                    raise sqlite3.OperationalError("database is locked")
-                return real.execute(statement, *parameters)
-
-        journal._connection = Failing()  # type: ignore[assignment]
+        failed = fail_once(recorder._journal, stage, has_landed=outcome == "landed")
         for reading in (tap("1"), tap("0"), tap("0", "other"), tap("2"), tap(token="without an id")):
             await recorder.record("gate-1", reading, outcomes)
         await recorder.keep_answer(1, b"", None)

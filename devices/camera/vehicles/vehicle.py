@@ -37,6 +37,8 @@ _NEAR_M = 5.0
 _HIDDEN_MAX_M = 15.0
 """What is behind a lorry or a bus moves no farther unseen."""
 _LIFE_MIN_US, _UNSEEN_LIFE_MIN_US = 330_000, 500_000
+"""Parts of vehicles, and light on the road, are seldom followed for longer; the latter bound is for what is counted
+without having been seen to pass a line."""
 _REACH_M, _HEAVY_REACH_M = 3.5, 8.0
 """From one vehicle's nearer end to the next one's in its lane, at least: its length, and some air."""
 _HEADWAY_S = 0.5
@@ -48,7 +50,7 @@ _SIZE_GAIN = 0.25
 
 
 class Followed:
-    """A vehicle, or what may become one: it is one once it has been seen thrice and has moved."""
+    """A vehicle, or what may become one: it is one once it has been seen thrice, for a while, and has moved."""
 
     def __init__(self, track: Track, seen: Sighting, lines: tuple[RoadLine, ...], *, was_hidden: bool) -> None:
         self.track = track
@@ -66,7 +68,6 @@ class Followed:
         self._came_unseen = was_hidden
         self.last_contact = seen.contact
         self._extent = seen.segment.extent
-        self._seen = 0
         self._apart = 0
         self._contact_column = float(seen.contact[0])
         self._front_px = seen.segment.front[1] - seen.segment.front[0]
@@ -163,7 +164,6 @@ class Followed:
         self.last_extent = self._extent_at(self.last_contact, view)
 
     def _learn(self, seen: Sighting, view: View) -> None:
-        self._seen += 1
         if not seen.segment.is_hidden_below:
             self._apart += 1
             self._learn_size(seen.segment, seen.contact, view)
