@@ -21,7 +21,7 @@ from devices.camera.pipeline import Pipeline, PipelineRules
 from devices.camera.settings import CameraSettings
 from devices.sim.camera.enforcement import speeding
 from devices.sim.camera.light import DAY, NIGHT, OVERCAST, RAIN
-from devices.sim.camera.traffic import FOUR_LANES, MAST, free_flow, queue
+from devices.sim.camera.traffic import FOUR_LANES, MAST, TWO_WAY, free_flow, queue
 from tests.support.clips import LIMIT_KM_H, SMALL_POSE, write_clip
 from tests.support.counted_scenes import (
     FPS,
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 LIMIT_MM_S = 13_889
 COST_FRAMES = 300
+QUEUE_LINE_M = 16.0
 PLATES_S = 8.0
 
 
@@ -55,12 +56,14 @@ def free_scenes() -> list[Scene]:
 
 
 def queue_scenes() -> list[Scene]:
-    """Seen from a mast, as a queue has to be: lower down nobody sees the car behind a lorry."""
+    """Seen from a mast, counted near it, as a queue has to be: lower or farther nobody sees the car behind a lorry."""
+    two_way, four_lanes = (replace(layout, count_line_m=QUEUE_LINE_M) for layout in (TWO_WAY, FOUR_LANES))
     return [
-        queue(12, 26, pose=MAST),
-        queue(12, 27, pose=MAST, light=NIGHT),
-        queue(12, 42, pose=MAST, layout=FOUR_LANES),
-        queue(12, 45, pose=MAST, light=RAIN),
+        queue(12, 26, pose=MAST, layout=two_way),
+        queue(12, 27, pose=MAST, layout=two_way, light=NIGHT),
+        queue(12, 42, pose=MAST, layout=four_lanes),
+        queue(12, 43, pose=MAST, layout=two_way, light=OVERCAST),
+        queue(12, 45, pose=MAST, layout=two_way, light=RAIN),
     ]
 
 

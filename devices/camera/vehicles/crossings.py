@@ -119,7 +119,7 @@ class LineWatch:
             beyond = line.beyond(place)
             x_m, y_m = np.array([place.x_m, place.y_m]) - beyond * line.across
             is_going_from_it = beyond * float(line.across @ velocity) > 0.0
-            is_beyond = _CLEAR_M < abs(beyond) < _UNSEEN_MAX_M and is_going_from_it and self._on_line[index] is None
+            is_beyond = _CLEAR_M < abs(beyond) < _UNSEEN_MAX_M and is_going_from_it
             if is_beyond and self._is_of(line, place._replace(x_m=float(x_m), y_m=float(y_m))):
                 self._done[index] = True
                 times = (place.presentation_us, place.utc_us, place.utc_error_us)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 _CAR_WIDTH_MIN_M = 1.4
-_HIDDEN_SHARE = 0.3
+_HIDDEN_SHARE, _FOOT_HIDDEN_SHARE = 0.3, 0.5
 _MIDDLE_SHARE = 0.6
 _STEPS_MAX = 40
 _CAR_HEIGHT_MIN_M = 0.9
@@ -56,7 +56,7 @@ class Cutting:
             front_px,
         )
         below = self._rest[foot : foot + 1, self._columns(contact[0], _MIDDLE_SHARE * front_px)]
-        hidden = bool(np.count_nonzero(below) > _HIDDEN_SHARE * max(1, below.size))
+        hidden = bool(np.count_nonzero(below) > _FOOT_HIDDEN_SHARE * max(1, below.size))
         self._take(inside, owner, front, is_hidden_below=hidden)
 
     def _foot(self, inside: npt.NDArray[np.uint8], middle: float, width: float) -> int | None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from devices.camera.vehicles.expected import Expected
     from devices.camera.vehicles.foreground import Mask
+    from devices.camera.vehicles.starting import Starting
     from devices.camera.vehicles.view import View
 
     Array = npt.NDArray[np.float64]
@@ -29,13 +30,16 @@ if TYPE_CHECKING:
 _COVERED_SHARE = 0.25
 """A part that covers so much of where a vehicle is expected shows it."""
 _GROWTH_MAX, _GROWTH_MAX_PX = 1.25, 3
-_CAR_WIDTH_MAX_M, _CAR_HEIGHT_MAX_M = 2.3, 3.0
+_CAR_WIDTH_MAX_M, _CAR_HEIGHT_MIN_M, _CAR_HEIGHT_MAX_M = 2.3, 0.9, 3.0
 
 
-def segments_of(mask: Mask, road_seen: Shape, vehicles: Sequence[Expected], view: View) -> list[Segment]:
+def segments_of(
+    mask: Mask, road_seen: Shape, starting: Starting, vehicles: Sequence[Expected], view: View
+) -> list[Segment]:
     """What `mask` shows, given where the vehicles that are followed are expected.
 
     `road_seen`, of the mask's size: where there is road between vehicles that the mask does not tell apart.
+    `starting`: what of the same image has moved off.
     """
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     loose: list[Segment] = []
@@ -53,14 +57,27 @@ def segments_of(mask: Mask, road_seen: Shape, vehicles: Sequence[Expected], view
             for owner in _owners(np.asarray(labels, np.int32), label, extent, vehicles)
             if vehicles[owner].has_stood_apart and _reaches(extent, vehicles[owner], view)
         ]
-        if len(owners) <= 1 and _is_one(part, [vehicles[owner] for owner in owners], view):
+        # Who is alone in it and the nearest is measured anew.
+        known = [owner for owner in owners if len(owners) > 1 or _is_behind(part, vehicles[owner], view)]
+        still = None if known else starting.row(shape, part, view)
+        if still is not None:
+            found += [_rows_of(shape[:still], part.extent, 0, view), _rows_of(shape[still:], part.extent, still, view)]
+        elif len(owners) <= 1 and _is_one(part, [vehicles[owner] for owner in owners], view):
             found.append(part._replace(front=whole_front_of(shape, extent, view)))
         else:
             road = road_seen[top : top + height, left : left + width]
-            found += _cut(Cutting(shape, road, part, view), owners, vehicles)
+            found += _cut(Cutting(shape, road, part, view), known, vehicles)
     found = joined(found + _of_vehicle_size(loose, view), vehicles, view)
     height, width = mask.shape
     return [one._replace(is_cut=_is_cut(one.extent, width, height)) for one in found]
+
+
+def _rows_of(shape: Shape, whole: Extent, first: int, view: View) -> Segment:
+    """What `shape`, which are some rows of `whole` from its row `first` on, shows of it."""
+    columns = np.flatnonzero(shape.any(axis=0))
+    left, right = int(columns[0]), int(columns[-1]) + 1
+    extent = Extent(left, first, right, first + len(shape)).moved(whole.left, whole.top)
+    return Segment(extent, int(np.count_nonzero(shape)), front_of(shape[:, left:right], extent, view), is_merged=True)
 
 
 def _owners(labels: Labels, label: int, seen: Extent, vehicles: Sequence[Expected]) -> list[int]:
@@ -101,10 +118,15 @@ def _highest(vehicle: Expected, bottom: float, view: View) -> float:
 
 def _cut(cutting: Cutting, owners: list[int], vehicles: Sequence[Expected]) -> list[Segment]:
     """Its share to each of the owners, the nearest first, as it hides the others; then what else stands on the road."""
-    # Who is alone in it is the nearest, and is measured anew.
-    for owner in sorted(owners if len(owners) > 1 else [], key=lambda index: -vehicles[index].extent.bottom):
+    for owner in sorted(owners, key=lambda index: -vehicles[index].extent.bottom):
         cutting.take_expected(owner, vehicles[owner].contact, vehicles[owner].front_px)
     return cutting.rest()
+
+
+def _is_behind(part: Segment, vehicle: Expected, view: View) -> bool:
+    """Whether so much of `part` is nearer than the vehicle that another one has come before it."""
+    nearer_px = part.extent.bottom - vehicle.extent.bottom
+    return bool(nearer_px > _CAR_HEIGHT_MIN_M * view.pixels_by_metre(part.foot))
 
 
 def _of_vehicle_size(parts: list[Segment], view: View) -> list[Segment]:

@@ -16,6 +16,7 @@ from devices.camera.vehicles.seen import Crossing, LaneLine, Seen
 from devices.camera.vehicles.segment import FRONT_M
 from devices.camera.vehicles.segments import segments_of
 from devices.camera.vehicles.sighting import CARRIED_PX, COARSE_PX, FINE_PX, HIDDEN_PX, Sighting, sighting
+from devices.camera.vehicles.starting import Starting
 from devices.camera.vehicles.vehicle import GATE, Followed
 from devices.camera.vehicles.view import View
 from devices.driver import DeviceError
@@ -51,6 +52,7 @@ class VehicleTracker:
         self._lines = road_lines(calibration.lanes, self._view)
         self._foreground = Foreground(self._view.width_px, self._view.height_px)
         self._patches = Patches()
+        self._starting = Starting()
         self._followed: list[Followed] = []
         self._ended: list[Followed] = []
         self._hidden: list[Followed] = []
@@ -74,6 +76,7 @@ class VehicleTracker:
         crossings: list[Crossing] = []
         mask = self._foreground.mask(frame.image, frame.presentation_us)
         self._patches.take(self._foreground.normalised)
+        self._starting.take(self._foreground.normalised, frame.presentation_us)
         if mask is None:
             for one in self._followed:
                 one.coast()
@@ -92,10 +95,12 @@ class VehicleTracker:
         ended, self._followed, self._ended, self._hidden = self._followed, [], [], []
         self._epoch, self._last_us = frame.epoch, frame.presentation_us
         self._foreground.begin_epoch()
+        self._starting.begin_epoch()
         return ended
 
     def _follow(self, frame: Frame, mask: Mask) -> list[Crossing]:
-        segments = segments_of(mask, self._foreground.road_seen, [one.expected for one in self._followed], self._view)
+        expected = [one.expected for one in self._followed]
+        segments = segments_of(mask, self._foreground.road_seen, self._starting, expected, self._view)
         seen = [sighting(each, each.foot, COARSE_PX, self._view, is_whole=self._is_whole(each)) for each in segments]
         costs = np.array([[one.cost(each, row) for each in seen] for row, one in enumerate(self._followed)])
         pairs = assigned(costs.reshape(len(self._followed), len(seen)), GATE)
@@ -134,7 +139,7 @@ class VehicleTracker:
     def _is_part_of_counted(self, one: Followed, lane: str, now_us: int) -> bool:
         """Whether a vehicle was counted in this lane that leaves no place for another there."""
         others = [other for other in (*self._followed, *self._ended) if other is not one]
-        return any(lane in other.counted and other.covers(one.motion.place, now_us) for other in others)
+        return any(lane in other.counted and other.covers(one.motion.place, now_us, self._view) for other in others)
 
     def _measured(self, one: Followed, seen: Sighting) -> Sighting:
         """The same, its contact point as good as this frame shows it."""

@@ -186,9 +186,11 @@ class Followed:
         abreast = min(last.right, extent.right) - max(last.left, extent.left)
         return last.top - _REVEALED_PX < extent.bottom < last.bottom and abreast > _HIDDEN_SHARE * extent.width
 
-    def covers(self, place: Array, now_us: int) -> bool:
-        """Whether no other vehicle's nearer end can be at `place` (2,), metres, now."""
-        reach_m = _HEAVY_REACH_M if self.track.vehicle is VehicleClass.HEAVY else _REACH_M
+    def covers(self, place: Array, now_us: int, view: View) -> bool:
+        """Whether no other vehicle's nearer end can be at `place` (2,), metres, now: a lorry lies beyond its own."""
+        own, other = view.image([self.motion.place, place])
+        is_heavy = self.track.vehicle is VehicleClass.HEAVY
+        reach_m = _HEAVY_REACH_M if is_heavy and other[1] < own[1] else _REACH_M
         return self._distance(place, now_us) < max(reach_m, _HEADWAY_S * self.motion.speed[0])
 
     def is_near(self, place: Array, now_us: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ from tests.support.counted_scenes import HIDDEN_MAX_S, counted, crossings_of
 
 if TYPE_CHECKING:
     from devices.sim.camera.light import Light
+    from devices.sim.camera.road_user import RoadUser
 
 GAP_M = 3.0
 AT_M = 75.0
@@ -44,3 +46,23 @@ def test_who_stands_on_both_sides_of_the_line_and_goes_on_is_counted_once() -> N
     scene = column(phases=stands)
     found = counted(scene, crossings_of(scene), HIDDEN_MAX_S)
     assert (found.true, found.missed, found.false) == (4, 0, 0)
+
+
+def standing_below_the_frame(kinds: list[Kind]) -> Scene:
+    """From below the camera they come into view 1.5 m apart, stand there, and move off one after the other."""
+    chance, layout = np.random.default_rng(2), replace(TWO_WAY, count_line_m=16.0)
+    creep = (Phase(4.0, 0.9), Phase(4.0, 0.0), Phase(3.0, -1.2), Phase(4.0, 0.0))
+    motion = Motion(0.0, 1.0, 0.0, creep * 8)
+    vehicles: list[RoadUser] = []
+    for number, kind in enumerate(kinds, 1):
+        half_m = kind.size.length_m / 2
+        motion = motion.followed(1.1, vehicles[-1].kind.size.length_m / 2 + 1.5 + half_m) if vehicles else motion
+        vehicles.append(vehicle(chance, number, layout.lanes[1], motion, kind))
+    return Scene(layout, tuple(vehicles), MAST, motion.time_at(60.0), 2)
+
+
+@pytest.mark.parametrize("kinds", [[Kind.CAR, Kind.TRUCK], [Kind.TRUCK]], ids=["car before a lorry", "lorry alone"])
+def test_who_is_seen_apart_from_a_lorry_only_by_moving_off_before_it_is_counted(kinds: list[Kind]) -> None:
+    scene = standing_below_the_frame(kinds)
+    found = counted(scene, crossings_of(scene), HIDDEN_MAX_S)
+    assert (found.true, found.missed, found.false) == (len(kinds), 0, 0)

@@ -12,6 +12,12 @@ from devices.camera.vehicles.kalman import Motion
 from devices.camera.vehicles.segment import Segment
 from devices.camera.vehicles.sighting import Sighting
 from devices.camera.vehicles.vehicle import Followed
+from devices.camera.vehicles.view import View
+from devices.sim.camera.scene import Scene
+from devices.sim.camera.traffic import OVERVIEW, TWO_WAY
+from tests.support.counted_scenes import calibration_of
+
+VIEW = View(calibration_of(Scene(TWO_WAY, (), OVERVIEW, 1.0, 1)))
 
 
 def going(y_m_s: float, vehicle: VehicleClass = VehicleClass.LIGHT) -> Followed:
@@ -34,14 +40,20 @@ def going(y_m_s: float, vehicle: VehicleClass = VehicleClass.LIGHT) -> Followed:
     ids=["a car", "a lorry", "at speed, half a second"],
 )
 def test_a_vehicle_keeps_others_as_far_off_as_it_is_long_or_follows(one: Followed, reach_m: float) -> None:
-    assert one.covers(np.array([0.0, 20.0 + reach_m - 0.1]), 0)
-    assert not one.covers(np.array([0.0, 20.0 + reach_m + 0.1]), 0)
+    assert one.covers(np.array([0.0, 20.0 + reach_m - 0.1]), 0, VIEW)
+    assert not one.covers(np.array([0.0, 20.0 + reach_m + 0.1]), 0, VIEW)
+
+
+def test_a_lorry_lies_beyond_its_nearer_end_and_a_motorcycle_may_be_close_before_that() -> None:
+    lorry = going(0.0, VehicleClass.HEAVY)
+    assert lorry.covers(np.array([0.0, 16.6]), 0, VIEW)
+    assert not lorry.covers(np.array([0.0, 16.4]), 0, VIEW)
 
 
 def test_it_keeps_them_off_where_it_is_by_now() -> None:
     one = going(-4.0)
-    assert one.covers(np.array([0.0, 16.0]), 1_000_000)
-    assert not one.covers(np.array([0.0, 20.0]), 1_000_000)
+    assert one.covers(np.array([0.0, 16.0]), 1_000_000, VIEW)
+    assert not one.covers(np.array([0.0, 20.0]), 1_000_000, VIEW)
 
 
 def test_who_was_hidden_comes_back_where_it_was_or_farther_on() -> None:
