@@ -59,7 +59,9 @@ def segments_of(
         ]
         # Who is alone in it and the nearest is measured anew.
         known = [owner for owner in owners if len(owners) > 1 or _is_behind(part, vehicles[owner], view)]
-        still = None if known else starting.row(shape, part, view)
+        # Only there two come into view as one; elsewhere a part of one that stands may tremble, and seem to move off.
+        is_from_below = extent.bottom >= view.height_px
+        still = starting.row(shape, part, view) if is_from_below and not known else None
         if still is not None:
             found += [_rows_of(shape[:still], part.extent, 0, view), _rows_of(shape[still:], part.extent, still, view)]
         elif len(owners) <= 1 and _is_one(part, [vehicles[owner] for owner in owners], view):
