@@ -92,8 +92,11 @@ class LineWatch:
             if self._done[index]:
                 continue
             now = line.beyond(place)
-            if self._last is not None and (before := line.beyond(self._last)) * now <= 0.0 and before != now:
-                self._on_line[index] = _interpolated(self._last, place, before / (before - now))
+            # Who was first seen on the line has not come to it from either side.
+            if self._last is not None and self._side[index] != 0:
+                before = line.beyond(self._last)
+                if before * now <= 0.0 and before != now:
+                    self._on_line[index] = _interpolated(self._last, place, before / (before - now))
             if abs(now) < _CLEAR_M:
                 continue
             side = 1 if now > 0 else -1
@@ -106,7 +109,7 @@ class LineWatch:
         return passed
 
     def passed_unseen(self, velocity: Array) -> list[Passed]:
-        """Count lines that it must have passed before it was first seen, now that it is seen to go from there.
+        """Count lines that it must have passed before it was first seen, or just then, now that it is seen to go on.
 
         Traffic comes out from behind other traffic; it does not begin in the middle of a lane. When it passed is not
         known: the time is that of the newest place.
@@ -119,7 +122,7 @@ class LineWatch:
             beyond = line.beyond(place)
             x_m, y_m = np.array([place.x_m, place.y_m]) - beyond * line.across
             is_going_from_it = beyond * float(line.across @ velocity) > 0.0
-            is_beyond = _CLEAR_M < abs(beyond) < _UNSEEN_MAX_M and is_going_from_it
+            is_beyond = _CLEAR_M < abs(beyond) < _UNSEEN_MAX_M and is_going_from_it and self._on_line[index] is None
             if is_beyond and self._is_of(line, place._replace(x_m=float(x_m), y_m=float(y_m))):
                 self._done[index] = True
                 times = (place.presentation_us, place.utc_us, place.utc_error_us)

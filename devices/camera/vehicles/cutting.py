@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from devices.camera.vehicles.extent import Extent
-from devices.camera.vehicles.outline import CAR_WIDTH_MAX_M, SWAY_M, usual_outline
+from devices.camera.vehicles.outline import CAR_HEIGHT_MIN_M, CAR_WIDTH_MAX_M, CAR_WIDTH_MIN_M, SWAY_M, usual_outline
 from devices.camera.vehicles.segment import AREA_MIN_PX, FRONT_M, Segment, front_of, is_large
 
 if TYPE_CHECKING:
@@ -20,11 +20,9 @@ if TYPE_CHECKING:
     Shape = npt.NDArray[np.bool_]
 
 
-_CAR_WIDTH_MIN_M = 1.4
 _HIDDEN_SHARE, _FOOT_HIDDEN_SHARE = 0.3, 0.5
 _MIDDLE_SHARE = 0.6
 _STEPS_MAX = 40
-_CAR_HEIGHT_MIN_M = 0.9
 _EDGE_PX = 2
 """A mask reaches so far over the road."""
 
@@ -92,7 +90,7 @@ class Cutting:
     def _is_strip(self, part: Segment) -> bool:
         """Whether its lower end is narrow: beside another vehicle there is what that is wider than expected."""
         left, right = part.front
-        return bool(self._found) and right - left < _CAR_WIDTH_MIN_M * self._view.pixels_by_metre(part.foot)
+        return bool(self._found) and right - left < CAR_WIDTH_MIN_M * self._view.pixels_by_metre(part.foot)
 
     def _drop(self, part: Segment) -> None:
         left, right = part.front
@@ -118,7 +116,7 @@ class Cutting:
         if right - left > CAR_WIDTH_MAX_M * scale:
             return 0
         end = round(bottom) - self._top
-        for row in range(min(end - round(_CAR_HEIGHT_MIN_M * scale), self._rest.shape[0] - 1), 0, -1):
+        for row in range(min(end - round(CAR_HEIGHT_MIN_M * scale), self._rest.shape[0] - 1), 0, -1):
             if self._share_seen(row, foot[0] + lean * (end - row), right - left) < _HIDDEN_SHARE:
                 return row + 1
         return 0

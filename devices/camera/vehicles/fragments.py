@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from devices.camera.vehicles.outline import outline
+from devices.camera.vehicles.outline import CAR_HEIGHT_MIN_M, CAR_WIDTH_MIN_M, outline
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[np.float64]
 
-_CAR_WIDTH_MIN_M, _CAR_HEIGHT_MIN_M = 1.4, 0.9
 _INSIDE_MIN = 3
 """Of five points of a part."""
 _OWN_SHARE = 0.5
@@ -47,9 +46,9 @@ def joined(parts: list[Segment], vehicles: Sequence[Expected], view: View) -> li
 def _is_of(part: Segment, base: Segment, vehicles: Sequence[Expected], view: View) -> bool:
     left, right = base.front
     scale = view.pixels_by_metre(base.foot)
-    if part.is_merged or right - left < _CAR_WIDTH_MIN_M * scale:
+    if part.is_merged or right - left < CAR_WIDTH_MIN_M * scale:
         return False
-    is_base_low = base.extent.bottom < view.height_px and base.extent.height < _CAR_HEIGHT_MIN_M * scale
+    is_base_low = base.extent.bottom < view.height_px and base.extent.height < CAR_HEIGHT_MIN_M * scale
     if not (is_base_low or _is_small(part, view)):
         return False
     if not is_base_low and any(_is_own(part.extent, base.extent, vehicle) for vehicle in vehicles):
@@ -62,7 +61,7 @@ def _is_of(part: Segment, base: Segment, vehicles: Sequence[Expected], view: Vie
 def _is_small(part: Segment, view: View) -> bool:
     scale = view.pixels_by_metre(part.foot)
     left, right = part.front
-    return right - left < _CAR_WIDTH_MIN_M * scale or part.extent.height < _CAR_HEIGHT_MIN_M * scale
+    return right - left < CAR_WIDTH_MIN_M * scale or part.extent.height < CAR_HEIGHT_MIN_M * scale
 
 
 def _is_own(part: Extent, base: Extent, vehicle: Expected) -> bool:

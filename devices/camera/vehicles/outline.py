@@ -26,6 +26,8 @@ class Size(NamedTuple):
 
 
 CYCLE_WIDTH_MAX_M, CAR_WIDTH_MAX_M = 1.1, 2.35
+CAR_WIDTH_MIN_M, CAR_HEIGHT_MIN_M = 1.4, 0.9
+"""Less is not a car, but a part of one."""
 _LORRY = Size(float("inf"), 13.0, 3.9)
 _LARGEST = (Size(CYCLE_WIDTH_MAX_M, 2.6, 2.2), Size(CAR_WIDTH_MAX_M, 5.6, 2.4), _LORRY)
 _USUAL = (Size(CYCLE_WIDTH_MAX_M, 2.0, 1.7), Size(CAR_WIDTH_MAX_M, 4.6, 1.5), _LORRY)

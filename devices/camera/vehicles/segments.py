@@ -10,7 +10,7 @@ import numpy as np
 from devices.camera.vehicles.cutting import Cutting
 from devices.camera.vehicles.extent import Extent
 from devices.camera.vehicles.fragments import joined
-from devices.camera.vehicles.outline import largest_outline
+from devices.camera.vehicles.outline import CAR_HEIGHT_MIN_M, largest_outline
 from devices.camera.vehicles.segment import AREA_MIN_PX, FRONT_M, Segment, front_of, is_large, whole_front_of
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _COVERED_SHARE = 0.25
 """A part that covers so much of where a vehicle is expected shows it."""
 _GROWTH_MAX, _GROWTH_MAX_PX = 1.25, 3
-_CAR_WIDTH_MAX_M, _CAR_HEIGHT_MIN_M, _CAR_HEIGHT_MAX_M = 2.3, 0.9, 3.0
+_CAR_WIDTH_MAX_M, _CAR_HEIGHT_MAX_M = 2.3, 3.0
 
 
 def segments_of(
@@ -59,7 +59,7 @@ def segments_of(
         ]
         # Who is alone in it and the nearest is measured anew.
         known = [owner for owner in owners if len(owners) > 1 or _is_behind(part, vehicles[owner], view)]
-        # Only there two come into view as one; elsewhere a part of one that stands may tremble, and seem to move off.
+        # From below two come into view as one, the farther first; elsewhere a part of one that moves may seem to stand.
         is_from_below = extent.bottom >= view.height_px
         still = starting.row(shape, part, view) if is_from_below and not known else None
         if still is not None:
@@ -128,7 +128,7 @@ def _cut(cutting: Cutting, owners: list[int], vehicles: Sequence[Expected]) -> l
 def _is_behind(part: Segment, vehicle: Expected, view: View) -> bool:
     """Whether so much of `part` is nearer than the vehicle that another one has come before it."""
     nearer_px = part.extent.bottom - vehicle.extent.bottom
-    return bool(nearer_px > _CAR_HEIGHT_MIN_M * view.pixels_by_metre(part.foot))
+    return bool(nearer_px > CAR_HEIGHT_MIN_M * view.pixels_by_metre(part.foot))
 
 
 def _of_vehicle_size(parts: list[Segment], view: View) -> list[Segment]:

@@ -1,7 +1,7 @@
 """Where in a standing queue one vehicle moves off and the next one, which hides its foot, does not yet.
 
-Each driver moves off about a second after the one ahead: the start-up wave of a queue (Highway Capacity Manual,
-start-up lost time). Two vehicles of which nothing else tells that they are two are seen to be two then.
+A driver moves off only once the one ahead has. Two vehicles of which nothing else tells that they are two are seen to
+be two then, for as long as that takes: a second or so.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
+
+from devices.camera.vehicles.outline import CAR_HEIGHT_MIN_M
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -31,7 +33,7 @@ _STILL_SHARE_MAX, _MOVING_SHARE_MIN = 0.04, 0.2
 """Of a row's pixels, that have moved."""
 _REACH_PX = 2
 """Blur and mean carry a movement so many rows too far down."""
-_HEIGHT_MIN_M, _WIDTH_MIN_M = 0.9, 1.2
+_WIDTH_MIN_M = 1.2
 _STEADY_PX = 2
 _STEADY_MIN = 4
 """A vehicle that moves takes its own edges along; of one that stands the upper edge stays for so many frames."""
@@ -85,7 +87,7 @@ class Starting:
         row = int(moving[-1]) + 1 - _REACH_PX if moving.size else 0
         if row <= 0 or not self._are_two(shape, share, row, part, view):
             return None
-        column = part.extent.left + float(np.flatnonzero(shape[row - 1]).mean()) if shape[row - 1].any() else 0.0
+        column = part.extent.left + float(np.flatnonzero(shape[row - 1]).mean())
         edge = _Edge(column, window[0].start + row, 1)
         known = [one.frames for one in self._before if _is_same(one, edge, part.extent.width)]
         self._now.append(edge._replace(frames=1 + max(known, default=0)))
@@ -94,7 +96,7 @@ class Starting:
     def _are_two(self, shape: Shape, share: npt.NDArray[np.float64], row: int, part: Segment, view: View) -> bool:
         """Whether what moves, above `row`, and what stands, below it, are both as large as a vehicle."""
         scale = view.pixels_by_metre(np.array([part.foot[0], part.extent.top + row]))
-        rows = max(1, round(_HEIGHT_MIN_M * scale))
+        rows = max(1, round(CAR_HEIGHT_MIN_M * scale))
         return (
             min(row, len(shape) - row) >= rows
             and int(shape[:row].sum(axis=1).max()) >= _WIDTH_MIN_M * scale

@@ -62,6 +62,20 @@ def test_who_comes_out_from_behind_a_lorry_beyond_the_line_has_passed_it() -> No
     assert watch.passed_unseen(coming) == []
 
 
+def test_who_comes_out_from_behind_a_lorry_on_the_line_and_goes_on_has_passed_it() -> None:
+    watch = LineWatch(LANES)
+    seen = [place(100 * index, -2.0, y) for index, y in enumerate((20.2, 19.8, 18.0))]
+    assert [one for each in seen for one in watch.take(each)] == []
+    assert [one.lane for one in watch.passed_unseen(np.array([0.0, -5.0]))] == ["left"]
+
+
+def test_who_turns_back_on_the_line_has_not_passed_it_unseen() -> None:
+    watch = LineWatch(LANES)
+    for index, y_m in enumerate((23.0, 19.9, 23.0)):
+        watch.take(place(100 * index, -2.0, y_m))
+    assert watch.passed_unseen(np.array([0.0, 5.0])) == []
+
+
 @pytest.mark.parametrize(("y_m", "speed_m_s"), [(14.0, 5.0), (26.0, -5.0), (3.0, -5.0)])
 def test_who_goes_towards_a_line_or_is_far_from_it_has_not_passed_it(y_m: float, speed_m_s: float) -> None:
     watch = LineWatch(LANES)
