@@ -76,11 +76,11 @@ class Exhibits:
         return self._set_aside.get(suspect.key) or self._finder.submit(self._exhibit, suspect)
 
     def _exhibit(self, suspect: Suspect) -> Exhibit:
-        points = suspect.track.points
-        seen = self._shelf.between(points[0].utc_us, points[-1].utc_us)
+        epoch, points = suspect.track.epoch, suspect.track.points
+        seen = self._shelf.between(epoch, points[0].utc_us, points[-1].utc_us)
         largest = sorted(seen, key=lambda one: _area(suspect.track, one), reverse=True)[:PLATE_STILLS]
         plates = tuple(sorted(largest, key=lambda one: one.utc_us))
-        moments = self._shelf.nearest(suspect.moments_us)
+        moments = self._shelf.nearest(epoch, suspect.moments_us)
         small = Exhibit(suspect, moments, plates)
         if self._main is None or not moments:
             return small
@@ -123,7 +123,7 @@ def _large(still: Still, frame: Frame | None, lag: int, seen: Mapping[int, Glimp
         return None
     later_us = frame.utc_us - lag - still.utc_us
     times = still.presentation_us + later_us, still.utc_us + later_us, still.arrival_us + later_us
-    return Still(still_of(frame).jpeg, *times)
+    return Still(still_of(frame).jpeg, *times, still.epoch)
 
 
 def give_way() -> None:

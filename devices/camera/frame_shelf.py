@@ -35,6 +35,7 @@ class Still(NamedTuple):
     presentation_us: int
     utc_us: int
     arrival_us: int
+    epoch: int
 
     def image(self) -> Image:
         """The pixels."""
@@ -46,11 +47,14 @@ class Still(NamedTuple):
 def still_of(frame: Frame) -> Still:
     """A frame, compressed."""
     _, encoded = cv2.imencode(".jpg", frame.image, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
-    return Still(encoded.tobytes(), frame.presentation_us, frame.utc_us, frame.arrival_us)
+    return Still(encoded.tobytes(), frame.presentation_us, frame.utc_us, frame.arrival_us, frame.epoch)
 
 
 class FrameShelf:
-    """Pictures of the newest 20 s, at most 24 MB; what is older is gone for good. For several threads."""
+    """Pictures of the newest 20 s, at most 24 MB; what is older is gone for good. For several threads.
+
+    Those of one epoch are found together: the times of another do not compare with theirs.
+    """
 
     def __init__(self, bytes_max: int = BYTES_MAX) -> None:
         self._bytes_max = bytes_max
@@ -61,7 +65,8 @@ class FrameShelf:
     def put(self, frame: Frame) -> None:
         """Keep `frame`, unless the last picture is of a moment ago."""
         with self._lock:
-            if self._stills and 0 <= frame.utc_us - self._stills[-1].utc_us < INTERVAL_US:
+            last = self._stills[-1] if self._stills else None
+            if last and last.epoch == frame.epoch and 0 <= frame.utc_us - last.utc_us < INTERVAL_US:
                 return
         still = still_of(frame)
         with self._lock:
@@ -69,19 +74,21 @@ class FrameShelf:
             self._bytes += len(still.jpeg)
             self._forget(frame.arrival_us)
 
-    def between(self, first_us: int, last_us: int) -> tuple[Still, ...]:
+    def between(self, epoch: int, first_us: int, last_us: int) -> tuple[Still, ...]:
         """The pictures from one UTC to another, both included."""
-        with self._lock:
-            return tuple(one for one in self._stills if first_us <= one.utc_us <= last_us)
+        return tuple(one for one in self._of(epoch) if first_us <= one.utc_us <= last_us)
 
-    def nearest(self, moments_us: Sequence[int]) -> tuple[Still, ...]:
+    def nearest(self, epoch: int, moments_us: Sequence[int]) -> tuple[Still, ...]:
         """For each UTC the picture nearest to it; none at all where one of them shows nothing of its moment."""
-        with self._lock:
-            there = tuple(self._stills)
+        there = self._of(epoch)
         if not there:
             return ()
         found = [min((abs(one.utc_us - moment), one) for one in there) for moment in moments_us]
         return tuple(one for _, one in found) if all(apart_us <= APART_MAX_US for apart_us, _ in found) else ()
+
+    def _of(self, epoch: int) -> tuple[Still, ...]:
+        with self._lock:
+            return tuple(one for one in self._stills if one.epoch == epoch)
 
     def _forget(self, now_us: int) -> None:
         while self._stills and (self._bytes > self._bytes_max or self._stills[0].arrival_us < now_us - DURATION_US):

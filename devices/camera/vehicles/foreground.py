@@ -12,8 +12,10 @@ import cv2
 import numpy as np
 
 from devices.camera.vehicles.exposure import Exposure
+from devices.camera.vehicles.ghosts import ghosts
 from devices.camera.vehicles.road_picture import WIDTH_PX as ROAD_WIDTH_PX
 from devices.camera.vehicles.road_picture import RoadPicture
+from devices.camera.vehicles.texture import likeness
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -29,6 +31,10 @@ _TIME_CONSTANT_S = 40.0
 """What stands and is not held becomes road after about a tenth of it (MOG2's background ratio is 0.9)."""
 _STANDING_MAX_S = 20.0
 """What is no known vehicle and does not go away for so long is learnt as road."""
+_GHOST_MIN_S = 1.0
+"""What stands out from the background and does not move for so long may be a vehicle that was there before."""
+_AT_ONCE = 0.99
+"""At a learning rate of 1 MOG2 begins anew everywhere, whatever is masked."""
 _CHANGED_SHARE_MAX = 0.6
 """No traffic covers more of a frame: beyond it the light or the view has changed."""
 _CHANGED_MAX_US = 2_000_000
@@ -40,6 +46,8 @@ _DARK_CURRENT = np.float32(16.0)
 _OUTLINE_MIN = 0.17
 """Slope of the logarithm of that ratio, a pixel."""
 _LIT_MIN = 0.05
+_LIKE_MIN = 0.3
+"""Correlation with the road's texture: streaks of rain lower it, and on a vehicle it is about 0."""
 _BRIGHT_MIN = 0.15
 _VOTES_MIN = 0.45
 """Of the 25 pixels around: what is thinner than half of them, such as rain, is nothing."""
@@ -120,8 +128,9 @@ class Foreground:
     def _votes(self, classes: npt.NDArray[Any], known: Image, brightness: float) -> npt.NDArray[np.float32]:
         """How much each pixel speaks for a vehicle, 0 to 1, from the classes that MOG2 gives it.
 
-        Light of lamps on the road is brighter than the road and has no outline; a shadow's outline is nowhere brighter
-        than the road; by night, when there are no shadows, a dark vehicle differs from the road in its outline only.
+        Light of lamps on the road is brighter than the road and has no outline, as a plain roof has none, but it shows
+        the road's texture; a shadow's outline is nowhere brighter than the road; by night, when there are no shadows, a
+        dark vehicle differs from the road in its outline only.
         """
         assert self._normalised is not None
         seen = cv2.cvtColor(self._normalised, cv2.COLOR_BGR2GRAY)
@@ -133,8 +142,10 @@ class Foreground:
         near_outline = cv2.dilate(outline, _KERNEL) > _OUTLINE_MIN
         is_night = brightness < _NIGHT_MAX
         votes = _WEIGHTS[classes]
-        if brightness < _DIM_MAX:
-            votes[(brighter > _LIT_MIN) & ~near_outline] = 0.0
+        lit = (brighter > _LIT_MIN) & ~near_outline
+        if brightness >= _DIM_MAX:
+            lit &= likeness(np.asarray(seen, np.uint8), known) > _LIKE_MIN
+        votes[lit] = 0.0
         votes[(outline > _OUTLINE_MIN) & (is_night | (cv2.dilate(brighter, _KERNEL) > _BRIGHT_MIN))] = 1.0
         return np.asarray(votes, np.float32)
 
@@ -149,9 +160,11 @@ class Foreground:
         assert self._normalised is not None
         assert self._image is not None
         assert self._found is not None
+        assert self._background is not None
         elapsed_s = min(elapsed_us / 1e6, 1.0)
         self._lessons += 1
         self._standing_s = np.where(self._found > 0, self._standing_s + np.float32(elapsed_s), np.float32(0.0))
+        gone = self._forget_ghosts(self._background)
         young = np.where(self._standing_s > _STANDING_MAX_S, 0, self._found).astype(np.uint8)
         held = np.asarray(cv2.bitwise_or(held, cv2.dilate(young, _KERNEL)), np.uint8)
         # A mean of all there was, until there was enough: the first image may be full of vehicles.
@@ -159,9 +172,18 @@ class Foreground:
         self._model.apply(self._normalised, knownForegroundMask=held, learningRate=rate)
         self._background = np.asarray(self._model.getBackgroundImage(), np.uint8)
         self._learnt_us = presentation_us
-        self._road.learn(
-            self._image, self._exposure.gain, np.asarray(cv2.bitwise_or(held, self._found), np.uint8), elapsed_s
-        )
+        vehicles = np.asarray(cv2.bitwise_or(held, self._found), np.uint8)
+        self._road.learn(self._image, self._exposure.gain, vehicles, elapsed_s, anew=gone)
+
+    def _forget_ghosts(self, background: Image) -> Mask:
+        """Learn at once what the background has wrong; gives where that is."""
+        assert self._normalised is not None
+        assert self._found is not None
+        gone = ghosts(self._found, self._standing_s >= _GHOST_MIN_S, self._normalised, background)
+        if gone.any():
+            self._standing_s[gone > 0] = np.float32(0.0)
+            self._model.apply(self._normalised, knownForegroundMask=cv2.bitwise_not(gone), learningRate=_AT_ONCE)
+        return gone
 
     def _restart(self, image: Image, presentation_us: int) -> None:
         self._model = _new_model()

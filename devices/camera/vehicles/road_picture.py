@@ -34,8 +34,11 @@ class RoadPicture:
         """The view has changed."""
         self._road = None
 
-    def learn(self, image: Image, gain: Array, vehicles: Mask, elapsed_s: float) -> None:
-        """Learn `image` (blue, green, red), each colour times `gain`, but for where `vehicles` (any size) is 255."""
+    def learn(self, image: Image, gain: Array, vehicles: Mask, elapsed_s: float, *, anew: Mask) -> None:
+        """Learn `image` (blue, green, red), each colour times `gain`, but for where `vehicles` (any size) is 255.
+
+        Where `anew` (any size) is 255, what was known is wrong.
+        """
         normal = (image * gain.astype(np.float32)).astype(np.float32)
         if self._road is None:
             self._road, self._lessons = normal, 1
@@ -44,9 +47,9 @@ class RoadPicture:
         rate = max(1.0 - math.exp(-elapsed_s / _TIME_CONSTANT_S), 1.0 / self._lessons)
         height, width = image.shape[:2]
         clear = cv2.bitwise_not(cv2.dilate(vehicles, np.ones((_AROUND_PX + 1, _AROUND_PX + 1), np.uint8)))
-        cv2.accumulateWeighted(
-            normal, self._road, rate, cv2.resize(clear, (width, height), interpolation=cv2.INTER_NEAREST)
-        )
+        clear = cv2.resize(clear, (width, height), interpolation=cv2.INTER_NEAREST)
+        cv2.accumulateWeighted(normal, self._road, rate, clear)
+        cv2.copyTo(normal, cv2.resize(anew, (width, height), interpolation=cv2.INTER_NEAREST), self._road)
 
     def differences(self, image: Image, gain: Array, columns: Array, rows: Array) -> Array | None:
         """How far `image` is from the road (grey levels, mean over the colours) at pixels, of the same shape.

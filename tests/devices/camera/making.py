@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 SECOND_US = 1_000_000
 UTC_US = 1_700_000_000 * SECOND_US
 """Presentation time 0. A whole number of ten seconds."""
+EPOCH = 1
 ANYWHERE = Box(0, 0, 10, 10)
 
 
-def frame(at_s: float, *, epoch: int = 1, image: Image | None = None, step_s: float = 0.0) -> Frame:
+def frame(at_s: float, *, epoch: int = EPOCH, image: Image | None = None, step_s: float = 0.0) -> Frame:
     """A frame of presentation time `at_s`, when UTC is `step_s` off."""
     at_us = round(at_s * SECOND_US)
     shown = np.zeros((36, 64, 3), np.uint8) if image is None else image
@@ -34,7 +35,7 @@ def point(at_s: float, u_px: float, v_px: float, box: Box = ANYWHERE) -> TrackPo
 
 def track(number: int, *points: TrackPoint) -> Track:
     """A car's track."""
-    return Track(number, 1, ClockClass.CONTAINER, list(points), VehicleClass.LIGHT)
+    return Track(number, EPOCH, ClockClass.CONTAINER, list(points), VehicleClass.LIGHT)
 
 
 def count_crossing(number: int, at_s: float, lane: str = "1") -> Crossing:

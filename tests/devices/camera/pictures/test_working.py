@@ -11,7 +11,7 @@ from devices.camera.frame_shelf import FrameShelf
 from devices.camera.pictures.boxes import boxes_at
 from devices.camera.pictures.working import Kept, working_picture
 from devices.camera.track import Box
-from tests.devices.camera.making import UTC_US, frame, point, track
+from tests.devices.camera.making import EPOCH, UTC_US, frame, point, track
 
 if TYPE_CHECKING:
     from devices.camera.frame import Image
@@ -29,7 +29,7 @@ def street() -> Image:
 def still(image: Image, at_s: float = 0.0) -> Still:
     shelf = FrameShelf()
     shelf.put(frame(at_s, image=image))
-    return shelf.nearest([UTC_US + round(at_s * 1e6)])[0]
+    return shelf.nearest(EPOCH, [UTC_US + round(at_s * 1e6)])[0]
 
 
 def pictured(*, people: bool = False, tracks: tuple[Box, ...] = (CAR, PASSER_BY), scale: int = 1) -> Image:
