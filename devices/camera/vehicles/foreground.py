@@ -15,6 +15,7 @@ from devices.camera.vehicles.exposure import Exposure
 from devices.camera.vehicles.ghosts import ghosts
 from devices.camera.vehicles.road_picture import WIDTH_PX as ROAD_WIDTH_PX
 from devices.camera.vehicles.road_picture import RoadPicture
+from devices.camera.vehicles.steady import Steady
 from devices.camera.vehicles.texture import likeness
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ _STANDING_MAX_S = 20.0
 """What is no known vehicle and does not go away for so long is learnt as road."""
 _GHOST_MIN_S = 1.0
 """What stands out from the background and does not move for so long may be a vehicle that was there before."""
+_BEGINNING_LESSONS = 120
+"""Half a minute."""
 _AT_ONCE = 0.99
 """At a learning rate of 1 MOG2 begins anew everywhere, whatever is masked."""
 _CHANGED_SHARE_MAX = 0.6
@@ -66,6 +69,8 @@ class Foreground:
         self._road = RoadPicture()
         self._image: Image | None = None
         self._exposure = Exposure()
+        self._steady = Steady()
+        self._is_night = False
         self._model = _new_model()
         self._background: Image | None = None
         self._normalised: Image | None = None
@@ -80,6 +85,7 @@ class Foreground:
         """Presentation times begin anew; the view is the same."""
         self._learnt_us = 0
         self._changed_since_us = None
+        self._steady.begin_epoch()
 
     @property
     def normalised(self) -> Image:
@@ -119,13 +125,14 @@ class Foreground:
                 self._restart(image, presentation_us)
             return None
         self._changed_since_us = None
-        votes = self._votes(classes, known, brightness)
+        self._is_night = brightness < _NIGHT_MAX
+        votes = self._votes(classes, known, is_dim=brightness < _DIM_MAX)
         # By lamplight a dark vehicle has gaps like these in itself.
         self._road_seen = (cv2.boxFilter(votes, -1, (5, 1)) < _VOTES_MIN) & (brightness >= _DIM_MAX)
-        self._found = _filled(cv2.boxFilter(votes, -1, (5, 5)) > _VOTES_MIN)
+        self._found = self._steady.taken(_filled(cv2.boxFilter(votes, -1, (5, 5)) > _VOTES_MIN), presentation_us)
         return self._found
 
-    def _votes(self, classes: npt.NDArray[Any], known: Image, brightness: float) -> npt.NDArray[np.float32]:
+    def _votes(self, classes: npt.NDArray[Any], known: Image, *, is_dim: bool) -> npt.NDArray[np.float32]:
         """How much each pixel speaks for a vehicle, 0 to 1, from the classes that MOG2 gives it.
 
         Light of lamps on the road is brighter than the road and has no outline, as a plain roof has none, but it shows
@@ -140,13 +147,12 @@ class Foreground:
         down = cv2.Sobel(brighter, cv2.CV_32F, 0, 1, scale=1 / 8)
         outline = cv2.magnitude(across, down)
         near_outline = cv2.dilate(outline, _KERNEL) > _OUTLINE_MIN
-        is_night = brightness < _NIGHT_MAX
         votes = _WEIGHTS[classes]
         lit = (brighter > _LIT_MIN) & ~near_outline
-        if brightness >= _DIM_MAX:
+        if not is_dim:
             lit &= likeness(np.asarray(seen, np.uint8), known) > _LIKE_MIN
         votes[lit] = 0.0
-        votes[(outline > _OUTLINE_MIN) & (is_night | (cv2.dilate(brighter, _KERNEL) > _BRIGHT_MIN))] = 1.0
+        votes[(outline > _OUTLINE_MIN) & (self._is_night | (cv2.dilate(brighter, _KERNEL) > _BRIGHT_MIN))] = 1.0
         return np.asarray(votes, np.float32)
 
     def learn(self, held: Mask, presentation_us: int) -> None:
@@ -176,9 +182,14 @@ class Foreground:
         self._road.learn(self._image, self._exposure.gain, vehicles, elapsed_s, anew=gone)
 
     def _forget_ghosts(self, background: Image) -> Mask:
-        """Learn at once what the background has wrong; gives where that is."""
+        """Learn at once what the background has wrong; gives where that is.
+
+        By night a dark vehicle has no edges either, so that only what was there at the beginning is looked for.
+        """
         assert self._normalised is not None
         assert self._found is not None
+        if self._is_night and self._lessons > _BEGINNING_LESSONS:
+            return np.zeros_like(self._found)
         gone = ghosts(self._found, self._standing_s >= _GHOST_MIN_S, self._normalised, background)
         if gone.any():
             self._standing_s[gone > 0] = np.float32(0.0)

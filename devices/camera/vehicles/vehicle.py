@@ -39,8 +39,10 @@ _HIDDEN_MAX_M = 15.0
 _LIFE_MIN_US, _UNSEEN_LIFE_MIN_US = 330_000, 500_000
 """Parts of vehicles, and light on the road, are seldom followed for longer; the latter bound is for what is counted
 without having been seen to pass a line."""
-_REACH_M, _HEAVY_REACH_M = 3.5, 8.0
-"""From one vehicle's nearer end to the next one's in its lane, at least: its length, and some air."""
+_REACH_M = 3.5
+"""From one vehicle's nearer end to that of the next one before it in its lane, at least."""
+_LENGTHS_M, _LENGTH_M = {VehicleClass.TWO_WHEELED: 3.5, VehicleClass.HEAVY: 8.0}, 4.5
+"""The same to the next one beyond it: its length, and some air. So near, and nearer, parts of itself are seen."""
 _HEADWAY_S = 0.5
 """The same at speed: nobody follows nearer."""
 _HIDDEN_SHARE = 0.3
@@ -189,8 +191,7 @@ class Followed:
     def covers(self, place: Array, now_us: int, view: View) -> bool:
         """Whether no other vehicle's nearer end can be at `place` (2,), metres, now: a lorry lies beyond its own."""
         own, other = view.image([self.motion.place, place])
-        is_heavy = self.track.vehicle is VehicleClass.HEAVY
-        reach_m = _HEAVY_REACH_M if is_heavy and other[1] < own[1] else _REACH_M
+        reach_m = _LENGTHS_M.get(self.track.vehicle, _LENGTH_M) if other[1] < own[1] else _REACH_M
         return self._distance(place, now_us) < max(reach_m, _HEADWAY_S * self.motion.speed[0])
 
     def is_near(self, place: Array, now_us: int) -> bool:

@@ -33,11 +33,12 @@ def going(y_m_s: float, vehicle: VehicleClass = VehicleClass.LIGHT) -> Followed:
 @pytest.mark.parametrize(
     ("one", "reach_m"),
     [
-        (going(0.0), 3.5),
+        (going(0.0), 4.5),
+        (going(0.0, VehicleClass.TWO_WHEELED), 3.5),
         (going(0.0, VehicleClass.HEAVY), 8.0),
         (going(-20.0), 10.0),
     ],
-    ids=["a car", "a lorry", "at speed, half a second"],
+    ids=["a car", "a motorcycle", "a lorry", "at speed, half a second"],
 )
 def test_a_vehicle_keeps_others_as_far_off_as_it_is_long_or_follows(one: Followed, reach_m: float) -> None:
     assert one.covers(np.array([0.0, 20.0 + reach_m - 0.1]), 0, VIEW)
