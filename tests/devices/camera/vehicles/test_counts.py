@@ -14,13 +14,14 @@ from devices.camera.frame import ClockClass, Frame
 from devices.camera.track import Direction
 from devices.camera.vehicles.tracker import VehicleTracker
 from devices.driver import DeviceError
-from devices.sim.camera.light import DAY, OVERCAST
-from devices.sim.camera.traffic import free_flow
+from devices.sim.camera.light import DAY, OVERCAST, RAIN
+from devices.sim.camera.traffic import MAST, free_flow, queue
 from tests.support.counted_scenes import calibration_of, counted, crossings_of, frames_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from devices.camera.frame import Image
     from devices.sim.camera.light import Light
 
 CLIP_LANE = """\
@@ -42,6 +43,21 @@ def test_free_traffic_in_both_directions_is_counted_right(light: Light) -> None:
     found = counted(scene, crossings_of(scene))
     assert (found.missed, found.false) == (0, 0)
     assert found.true == 5
+
+
+def as_sent(image: Image) -> Image:
+    """As a cheap lens, a sensor in poor light and a low bit rate leave it: soft, and noisy once more."""
+    noise = np.random.default_rng(image.size).integers(-4, 5, image.shape, dtype=np.int16)
+    worse = np.clip(cv2.GaussianBlur(image, (0, 0), 1.2) + noise, 0, 255).astype(np.uint8)
+    _, jpeg = cv2.imencode(".jpg", worse, (cv2.IMWRITE_JPEG_QUALITY, 30))
+    return np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR), np.uint8)
+
+
+def test_streaks_of_rain_on_an_empty_road_are_no_vehicles_however_soft_the_picture_is() -> None:
+    scene = replace(queue(1, 45, light=RAIN, pose=MAST), vehicles=())
+    tracker = VehicleTracker(calibration_of(scene))
+    frames = (frame._replace(image=as_sent(frame.image)) for frame in frames_of(replace(scene, duration_s=16.0)))
+    assert [track for frame in frames for track in tracker.take(frame).live] == []
 
 
 def test_four_vehicles_are_counted_in_a_real_clip_whose_exposure_swings(corpora: Path, tmp_path: Path) -> None:
