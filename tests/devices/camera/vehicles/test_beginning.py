@@ -10,7 +10,7 @@ import pytest
 
 from devices.camera.frame import ClockClass, Frame
 from devices.camera.vehicles.ghosts import ghosts
-from devices.camera.vehicles.seen import LaneLine
+from devices.camera.vehicles.seen import Crossing, LaneLine
 from devices.camera.vehicles.tracker import VehicleTracker
 from devices.sim.camera.busy_junction import busy_junction
 from devices.sim.camera.light import DAY, NIGHT, RAIN
@@ -28,7 +28,7 @@ SETTLED_S = 1.5
 def lanes_counted(scene: Scene, begin_s: float, end_s: float) -> list[str]:
     """The lanes of who is counted when a camera is started at `begin_s` of the scene, in order."""
     tracker = VehicleTracker(calibration_of(scene))
-    crossings = []
+    crossings: list[Crossing] = []
     for index in range(round((end_s - begin_s) * FPS)):
         at_us = round(index / FPS * SECOND_US)
         image = scene.render(begin_s + index / FPS)
