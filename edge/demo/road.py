@@ -27,7 +27,8 @@ VIDEO, CALIBRATION = "road.mp4", "road.toml"
 LIMIT_KM_H = 50
 FPS = 25.0
 _DURATION_S = 6.0
-_ENTERS_S = 1.0
+_ENTERS_S = 3.0
+"""The camera sees the empty road before: what it does not know it cannot tell a vehicle from."""
 _SPEEDS_KM_H = (66, 94)
 _CONFIRM_EVERY_S = 0.5
 _ROAD = Layout(

@@ -34,8 +34,8 @@ _STANDING_MAX_S = 20.0
 """What is no known vehicle and does not go away for so long is learnt as road."""
 _GHOST_MIN_S = 1.0
 """What stands out from the background and does not move for so long may be a vehicle that was there before."""
-_BEGINNING_LESSONS = 120
-"""Half a minute."""
+_ROAD_KNOWN_LESSONS, _BEGINNING_LESSONS = 12, 120
+"""Three seconds, and half a minute."""
 _AT_ONCE = 0.99
 """At a learning rate of 1 MOG2 begins anew everywhere, whatever is masked."""
 _CHANGED_SHARE_MAX = 0.6
@@ -54,8 +54,9 @@ _LIKE_MIN = 0.3
 _BRIGHT_MIN = 0.15
 _VOTES_MIN = 0.45
 """Of the 25 pixels around: what is thinner than half of them, such as rain, is nothing."""
-_NIGHT_MAX, _DIM_MAX = 50, 80
-"""Median grey level of the road and what is around it: lamps outshine the rest of the light below the latter."""
+_NIGHT_MAX, _DIM_MAX, _LAMPS_MAX = 50, 80, 90
+"""Median grey level of the road and what is around it: lamps outshine the rest of the light below the second, and do
+not show on the road beyond the third."""
 _KERNEL = np.ones((5, 5), np.uint8)
 _WEIGHTS = np.zeros(256, np.float32)
 _WEIGHTS[_FOREGROUND], _WEIGHTS[_SHADOW] = 1.0, 0.3
@@ -126,13 +127,13 @@ class Foreground:
             return None
         self._changed_since_us = None
         self._is_night = brightness < _NIGHT_MAX
-        votes = self._votes(classes, known, is_dim=brightness < _DIM_MAX)
+        votes = self._votes(classes, known, brightness)
         # By lamplight a dark vehicle has gaps like these in itself.
         self._road_seen = (cv2.boxFilter(votes, -1, (5, 1)) < _VOTES_MIN) & (brightness >= _DIM_MAX)
         self._found = self._steady.taken(_filled(cv2.boxFilter(votes, -1, (5, 5)) > _VOTES_MIN), presentation_us)
         return self._found
 
-    def _votes(self, classes: npt.NDArray[Any], known: Image, *, is_dim: bool) -> npt.NDArray[np.float32]:
+    def _votes(self, classes: npt.NDArray[Any], known: Image, brightness: float) -> npt.NDArray[np.float32]:
         """How much each pixel speaks for a vehicle, 0 to 1, from the classes that MOG2 gives it.
 
         Light of lamps on the road is brighter than the road and has no outline, as a plain roof has none, but it shows
@@ -149,8 +150,10 @@ class Foreground:
         near_outline = cv2.dilate(outline, _KERNEL) > _OUTLINE_MIN
         votes = _WEIGHTS[classes]
         lit = (brighter > _LIT_MIN) & ~near_outline
-        if not is_dim:
-            lit &= likeness(np.asarray(seen, np.uint8), known) > _LIKE_MIN
+        if brightness >= _DIM_MAX:
+            # Before the road is known, this would take the shadow that a vehicle of the first image had for light.
+            is_told = self._lessons >= _ROAD_KNOWN_LESSONS and brightness < _LAMPS_MAX
+            lit &= is_told and likeness(np.asarray(seen, np.uint8), known) > _LIKE_MIN
         votes[lit] = 0.0
         votes[(outline > _OUTLINE_MIN) & (self._is_night | (cv2.dilate(brighter, _KERNEL) > _BRIGHT_MIN))] = 1.0
         return np.asarray(votes, np.float32)
