@@ -16,7 +16,7 @@ from devices.camera.vehicles.ghosts import ghosts
 from devices.camera.vehicles.road_picture import WIDTH_PX as ROAD_WIDTH_PX
 from devices.camera.vehicles.road_picture import RoadPicture
 from devices.camera.vehicles.steady import Steady
-from devices.camera.vehicles.texture import likeness
+from devices.camera.vehicles.texture import DARK_CURRENT, likeness
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -44,8 +44,6 @@ _CHANGED_MAX_US = 2_000_000
 _FOREGROUND, _SHADOW = 255, 127
 _VARIANCE_THRESHOLD = 20.0
 """Squared Mahalanobis distance from the background; noise of the normalised frame stays below."""
-_DARK_CURRENT = np.float32(16.0)
-"""Grey levels added to both sides of a ratio, so that noise in the dark does not look like structure."""
 _OUTLINE_MIN = 0.17
 """Slope of the logarithm of that ratio, a pixel."""
 _LIT_MIN = 0.05
@@ -142,7 +140,7 @@ class Foreground:
         """
         assert self._normalised is not None
         seen = cv2.cvtColor(self._normalised, cv2.COLOR_BGR2GRAY)
-        brighter = cv2.log((seen + _DARK_CURRENT) / (known + _DARK_CURRENT))
+        brighter = cv2.log((seen + DARK_CURRENT) / (known + DARK_CURRENT))
         brighter = cv2.GaussianBlur(brighter, (3, 3), 0)
         across = cv2.Sobel(brighter, cv2.CV_32F, 1, 0, scale=1 / 8)
         down = cv2.Sobel(brighter, cv2.CV_32F, 0, 1, scale=1 / 8)

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from devices.camera.frame import Image
+    from devices.camera.vehicles.foreground import Mask
 
     Floats = npt.NDArray[np.float32]
-    Mask = npt.NDArray[np.uint8]
 
 _AREA_MIN_PX = 30
 _STANDING_MIN_SHARE = 0.8

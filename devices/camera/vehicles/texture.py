@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float32]
 
 _AROUND_PX = (7, 7)
-_DARK_CURRENT = np.float32(16.0)
+DARK_CURRENT = np.float32(16.0)
+"""Grey levels added to both sides of a ratio, so that noise in the dark does not look like structure."""
 _NOISE = np.float32(1e-7)
 """Squared contrasts; below it, as where all is clipped, nothing is alike."""
 
@@ -31,7 +32,7 @@ def likeness(image: Image, road: Image) -> Floats:
 
 
 def _contrast(grey: Image) -> Floats:
-    logarithm = np.asarray(cv2.log(grey + _DARK_CURRENT), np.float32)
+    logarithm = np.asarray(cv2.log(grey + DARK_CURRENT), np.float32)
     return logarithm - _mean(logarithm)
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from devices.sim.camera.light import Light
     from devices.sim.camera.scene import Scene
 
-SEED = 20
+SEED = 401_000
 SETTLED_S = 1.5
 """Who is on a count line in the first pictures is not counted."""
 
@@ -47,10 +47,13 @@ def lanes_passed(scene: Scene, begin_s: float, end_s: float) -> list[str]:
     return [lane for at_s, lane in sorted(times) if begin_s + SETTLED_S < at_s < end_s - SETTLED_S]
 
 
-@pytest.mark.parametrize(("light", "begin_s"), [(DAY, 3.0), (NIGHT, 3.0), (RAIN, 21.0)])
-def test_who_comes_after_a_start_amid_traffic_is_counted_once(light: Light, begin_s: float) -> None:
+@pytest.mark.parametrize(
+    ("light", "begin_s", "end_s"),
+    [(DAY, 3.0, 11.0), (NIGHT, 3.0, 11.0), (RAIN, 0.0, 14.0)],
+    ids=["by day", "by night", "in rain, with lamps lit on a wet road"],
+)
+def test_who_comes_after_a_start_amid_traffic_is_counted_once(light: Light, begin_s: float, end_s: float) -> None:
     scene = replace(busy_junction(SEED), light=light)
-    end_s = begin_s + 8.0
     assert lanes_counted(scene, begin_s, end_s) == lanes_passed(scene, begin_s, end_s)
 
 
