@@ -83,6 +83,7 @@ class LineWatch:
         self._side = [0] * len(lines)
         self._on_line: list[Place | None] = [None] * len(lines)
         self._done = [False] * len(lines)
+        self._is_refused = [False] * len(lines)
         self._last: Place | None = None
 
     def take(self, place: Place) -> list[Passed]:
@@ -101,12 +102,20 @@ class LineWatch:
                 continue
             side = 1 if now > 0 else -1
             at = self._on_line[index]
-            if self._side[index] == -side and at is not None and self._is_of(line, at):
-                self._done[index] = True
-                passed.append(Passed(line.lane, line.line, at.presentation_us, at.utc_us, at.utc_error_us))
+            if self._side[index] == -side:
+                goes_back, self._is_refused[index] = self._is_refused[index], False
+                if at is not None and not goes_back and self._is_of(line, at):
+                    self._done[index] = True
+                    passed.append(Passed(line.lane, line.line, at.presentation_us, at.utc_us, at.utc_error_us))
             self._side[index] = side
         self._last = place
         return passed
+
+    def refuse(self, passed: Passed) -> None:
+        """It was not there: it may still pass that line, once it has gone back before it."""
+        for index, line in enumerate(self._lines):
+            if (line.lane, line.line) == (passed.lane, passed.line):
+                self._done[index], self._is_refused[index] = False, True
 
     def passed_unseen(self, velocity: Array) -> list[Passed]:
         """Count lines that it must have passed before it was first seen, or just then, now that it is seen to go on.

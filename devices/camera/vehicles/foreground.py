@@ -69,7 +69,7 @@ class Foreground:
         self._image: Image | None = None
         self._exposure = Exposure()
         self._steady = Steady()
-        self._is_night = False
+        self._is_night = self._is_dim = False
         self._model = _new_model()
         self._background: Image | None = None
         self._normalised: Image | None = None
@@ -91,6 +91,11 @@ class Foreground:
         """The newest image at the mask's size, in the exposure of the background."""
         assert self._normalised is not None
         return self._normalised
+
+    @property
+    def is_dim(self) -> bool:
+        """Whether lamps outshine the rest of the light in the newest image."""
+        return self._is_dim
 
     @property
     def road_seen(self) -> npt.NDArray[np.bool_]:
@@ -124,7 +129,7 @@ class Foreground:
                 self._restart(image, presentation_us)
             return None
         self._changed_since_us = None
-        self._is_night = brightness < _NIGHT_MAX
+        self._is_night, self._is_dim = brightness < _NIGHT_MAX, brightness < _DIM_MAX
         votes = self._votes(classes, known, brightness)
         # By lamplight a dark vehicle has gaps like these in itself.
         self._road_seen = (cv2.boxFilter(votes, -1, (5, 1)) < _VOTES_MIN) & (brightness >= _DIM_MAX)

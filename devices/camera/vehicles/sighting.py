@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 COARSE_PX, FINE_PX, CARRIED_PX, HIDDEN_PX = (1.5, 1.5), (1.0, 0.4), (1.0, 0.8), (3.0, 8.0)
 """Standard deviations across and down of a contact point: by the mask's edge; by the picture; carried along with the
 vehicle's picture from the frame before; where the lower edge is not the vehicle's."""
+DIM_PX = (1.0, 1.5)
+"""The same by the picture, or carried along, by lamplight: what lamps light up on the road moves the edge by metres,
+and a track that believes in it is lost when the edge comes back."""
 
 
 class Sighting(NamedTuple):

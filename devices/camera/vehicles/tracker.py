@@ -10,12 +10,13 @@ from devices.camera.track import Direction, Track
 from devices.camera.vehicles.assignment import assigned
 from devices.camera.vehicles.contact import contact_point
 from devices.camera.vehicles.crossings import road_lines
+from devices.camera.vehicles.doubles import doubles
 from devices.camera.vehicles.foreground import Foreground
 from devices.camera.vehicles.patches import Patches
 from devices.camera.vehicles.seen import Crossing, LaneLine, Seen
 from devices.camera.vehicles.segment import FRONT_M
 from devices.camera.vehicles.segments import segments_of
-from devices.camera.vehicles.sighting import CARRIED_PX, COARSE_PX, FINE_PX, HIDDEN_PX, Sighting, sighting
+from devices.camera.vehicles.sighting import CARRIED_PX, COARSE_PX, DIM_PX, FINE_PX, HIDDEN_PX, Sighting, sighting
 from devices.camera.vehicles.starting import Starting
 from devices.camera.vehicles.vehicle import GATE, Followed
 from devices.camera.vehicles.view import View
@@ -69,10 +70,9 @@ class VehicleTracker:
                 f"{self._view.frame_width_px}x{self._view.frame_height_px}; scale it, or calibrate on this stream"
             )
         ended = self._begin_epoch(frame) if frame.epoch != self._epoch else []
-        elapsed_s = (frame.presentation_us - self._last_us) / 1e6
         self._last_us = frame.presentation_us
         for one in self._followed:
-            one.predict(elapsed_s, self._view)
+            one.predict(frame.presentation_us, self._view)
         crossings: list[Crossing] = []
         mask = self._foreground.mask(frame.image, frame.presentation_us)
         self._patches.take(self._foreground.normalised)
@@ -84,7 +84,8 @@ class VehicleTracker:
             crossings = self._follow(frame, mask)
             self._foreground.learn(self._held(mask.shape, frame.presentation_us), frame.presentation_us)
         ended += self._give_up(frame.presentation_us)
-        ended += self._drop_doubles()
+        ended += (dropped := doubles(self._followed))
+        self._followed = [one for one in self._followed if one not in dropped]
         return Seen(
             tuple(one.track for one in self._followed if one.is_vehicle),
             tuple(one.track for one in ended if one.is_vehicle),
@@ -120,6 +121,7 @@ class VehicleTracker:
         """None where it is a vehicle, or a part of one, that was counted before."""
         if passed.line is LaneLine.COUNT:
             if self._is_part_of_counted(one, passed.lane, self._last_us):
+                one.refuse(passed)
                 return None
             one.counted.add(passed.lane)
             if passed.is_unseen and self._comes_back(one, passed.lane):
@@ -143,12 +145,12 @@ class VehicleTracker:
 
     def _measured(self, one: Followed, seen: Sighting) -> Sighting:
         """The same, its contact point as good as this frame shows it."""
-        segment, view = seen.segment, self._view
+        segment, view, is_dim = seen.segment, self._view, self._foreground.is_dim
         if not (segment.is_hidden_below or segment.is_cut):
             contact = contact_point(segment, self._foreground.difference, one.heading, view)
             if contact is None:
                 return seen._replace(is_whole=False)
-            return sighting(segment, contact, FINE_PX, view, is_whole=seen.is_whole)
+            return sighting(segment, contact, DIM_PX if is_dim else FINE_PX, view, is_whole=seen.is_whole)
         moved = self._patches.contact_moved(
             one.last_extent, one.last_contact, one.expected.contact - one.last_contact, view
         )
@@ -156,7 +158,7 @@ class VehicleTracker:
             if segment.is_cut:
                 return seen._replace(is_whole=False, tells_place=False)
             return sighting(segment, one.expected.contact, HIDDEN_PX, view, is_whole=False)
-        return sighting(segment, one.last_contact + moved, CARRIED_PX, view, is_whole=False)
+        return sighting(segment, one.last_contact + moved, DIM_PX if is_dim else CARRIED_PX, view, is_whole=False)
 
     def _begin(self, frame: Frame, seen: Sighting) -> None:
         if len(self._followed) >= _TRACKS_MAX or not np.isfinite(seen.place).all():
@@ -204,17 +206,6 @@ class VehicleTracker:
         hidden = [one for one in lost if one.counted and not one.is_leaving]
         self._hidden = [one for one in (*self._hidden, *hidden) if now_us - one.seen_us < _HIDDEN_MAX_US]
         return gone + [one for one in lost if one not in gone]
-
-    def _drop_doubles(self) -> list[Followed]:
-        """Two in one place are one vehicle, of which a part was taken for another: the one that passed more stays."""
-        standing = sorted(
-            (one for one in self._followed if one.stands), key=lambda one: (-one.passed, one.track.number)
-        )
-        doubles = [
-            other for index, other in enumerate(standing) if any(other.is_double_of(one) for one in standing[:index])
-        ]
-        self._followed = [one for one in self._followed if one not in doubles]
-        return doubles
 
 
 def _unseen_max_us(one: Followed) -> int:

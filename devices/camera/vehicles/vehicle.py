@@ -43,6 +43,8 @@ _REACH_M = 3.5
 """From one vehicle's nearer end to that of the next one before it in its lane, at least."""
 _LENGTHS_M, _LENGTH_M = {VehicleClass.TWO_WHEELED: 3.5, VehicleClass.HEAVY: 8.0}, 4.5
 """The same to the next one beyond it: its length, and some air. So near, and nearer, parts of itself are seen."""
+_LATELY_US = 1_000_000
+"""Where a car is that was not seen for longer is not known so well that a whole length of it keeps others off."""
 _HEADWAY_S = 0.5
 """The same at speed: nobody follows nearer."""
 _HIDDEN_SHARE = 0.3
@@ -62,7 +64,7 @@ class Followed:
         self.is_vehicle = False
         self.stands = False
         self.is_leaving = False
-        self.seen_us = 0
+        self.seen_us = self._placed_us = 0
         self.moved_us = 0
         self.passed = 0
         self.counted: set[str] = set()
@@ -91,8 +93,10 @@ class Followed:
         contact = np.array([self._contact_column, self._extent.bottom])
         return Expected(self._extent, self._apart >= _SEEN_MIN, contact, self._front_px)
 
-    def predict(self, elapsed_s: float, view: View) -> None:
-        """Where it should be now."""
+    def predict(self, now_us: int, view: View) -> None:
+        """Where it should be at a presentation time, that of the newest frame."""
+        elapsed_s = (now_us - self._placed_us) / 1e6
+        self._placed_us = now_us
         if not self.stands:
             return
         self.predicted = self.motion.after(elapsed_s)
@@ -128,7 +132,7 @@ class Followed:
     def see(self, frame: Frame, seen: Sighting, view: View) -> list[Passed]:
         """It was seen in `frame`; gives the lines that it has passed, once it is known to be a vehicle."""
         segment = seen.segment
-        self.seen_us = frame.presentation_us
+        self.seen_us = self._placed_us = frame.presentation_us
         self._add_point(frame, seen, view)
         self.is_leaving = self.is_vehicle and segment.is_cut
         if segment.is_cut and not self.is_vehicle:
@@ -173,6 +177,11 @@ class Followed:
         if seen.is_whole:
             self.track.vehicle = self._size_class.take(seen.segment, view)
 
+    def refuse(self, passed: Passed) -> None:
+        """It did not pass that line, as another vehicle was there."""
+        self.passed -= 1
+        self._watch.refuse(passed)
+
     def is_approaching(self, view: View) -> bool:
         """Whether it comes towards the camera: down the image."""
         before, after = view.image([self.motion.place, self.motion.place + _AHEAD_S * self.motion.velocity])
@@ -191,7 +200,8 @@ class Followed:
     def covers(self, place: Array, now_us: int, view: View) -> bool:
         """Whether no other vehicle's nearer end can be at `place` (2,), metres, now: a lorry lies beyond its own."""
         own, other = view.image([self.motion.place, place])
-        reach_m = _LENGTHS_M.get(self.track.vehicle, _LENGTH_M) if other[1] < own[1] else _REACH_M
+        length_m = _LENGTHS_M.get(self.track.vehicle, _LENGTH_M if now_us - self.seen_us < _LATELY_US else _REACH_M)
+        reach_m = length_m if other[1] < own[1] else _REACH_M
         return self._distance(place, now_us) < max(reach_m, _HEADWAY_S * self.motion.speed[0])
 
     def is_near(self, place: Array, now_us: int) -> bool:
@@ -205,7 +215,7 @@ class Followed:
         return -_NEAR_M < on_m < _HIDDEN_MAX_M and float(np.linalg.norm(place - self.motion.place)) < _HIDDEN_MAX_M
 
     def _distance(self, place: Array, now_us: int) -> float:
-        since_s = (now_us - self.seen_us) / 1e6
+        since_s = (now_us - self._placed_us) / 1e6
         return float(np.linalg.norm(self.motion.place + since_s * self.motion.velocity - place))
 
     def _learn_size(self, segment: Segment, contact: Array, view: View) -> None:

@@ -53,6 +53,17 @@ def test_each_line_is_passed_once_even_by_who_reverses() -> None:
     assert len(passed(LANES, *ways)) == 1
 
 
+def test_who_cannot_have_passed_a_line_may_pass_it_once_he_is_back_before_it() -> None:
+    watch = LineWatch(LANES)
+    watch.take(place(0, -2.0, 24.0))
+    (first,) = watch.take(place(100, -2.0, 19.0))
+    watch.refuse(first)
+    assert watch.take(place(200, -2.0, 17.0)) == []
+    assert watch.take(place(300, -2.0, 23.0)) == [], "that was the way back"
+    assert [one.lane for one in watch.take(place(400, -2.0, 17.0))] == ["left"]
+    assert watch.take(place(500, -2.0, 23.0)) == []
+
+
 def test_who_comes_out_from_behind_a_lorry_beyond_the_line_has_passed_it() -> None:
     stop = line("left", -3.5, 0.0, kind=LaneLine.STOP)
     watch = LineWatch((*LANES, stop))

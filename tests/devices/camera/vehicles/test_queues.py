@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from devices.sim.camera.light import DAY, OVERCAST
+from devices.sim.camera.light import DAY, OVERCAST, RAIN
 from devices.sim.camera.motion import Motion, Phase
 from devices.sim.camera.road_user import Kind
 from devices.sim.camera.scene import Scene
-from devices.sim.camera.traffic import MAST, TWO_WAY, vehicle
+from devices.sim.camera.traffic import MAST, TWO_WAY, queue, vehicle
 from tests.support.counted_scenes import HIDDEN_MAX_S, counted, crossings_of
 
 if TYPE_CHECKING:
@@ -66,3 +66,10 @@ def test_who_is_seen_apart_from_a_lorry_only_by_moving_off_before_it_is_counted(
     scene = standing_below_the_frame(kinds)
     found = counted(scene, crossings_of(scene), HIDDEN_MAX_S)
     assert (found.true, found.missed, found.false) == (len(kinds), 0, 0)
+
+
+def test_whose_lower_edge_lamps_on_a_wet_road_move_is_counted_once() -> None:
+    scene = queue(5, 110, layout=replace(TWO_WAY, count_line_m=16.0), pose=MAST, light=RAIN)
+    scene = replace(scene, duration_s=27.0)
+    found = counted(scene, crossings_of(scene), HIDDEN_MAX_S)
+    assert (found.true, found.missed, found.false) == (2, 0, 0)

@@ -57,6 +57,22 @@ def test_it_keeps_them_off_where_it_is_by_now() -> None:
     assert not one.covers(np.array([0.0, 20.0]), 1_000_000, VIEW)
 
 
+def test_one_that_is_followed_unseen_has_moved_on_once_by_then_and_not_twice() -> None:
+    one = going(-4.0)
+    one.stands = True
+    one.predict(1_000_000, VIEW)
+    one.coast()
+    assert one.covers(np.array([0.0, 16.0 + 3.4]), 1_000_000, VIEW)
+    assert not one.covers(np.array([0.0, 12.0]), 1_000_000, VIEW)
+
+
+def test_one_that_was_not_seen_for_a_second_keeps_others_off_less_far() -> None:
+    one = going(0.0)
+    assert one.covers(np.array([0.0, 24.0]), 900_000, VIEW)
+    assert not one.covers(np.array([0.0, 24.0]), 1_000_000, VIEW)
+    assert one.covers(np.array([0.0, 23.4]), 1_000_000, VIEW)
+
+
 def test_who_was_hidden_comes_back_where_it_was_or_farther_on() -> None:
     one = going(-1.0)
     places = (26.0, 19.0, 8.0, 4.0)
