@@ -88,9 +88,9 @@ SHORTFALLS = {
         0.17,
         "one Ed25519 signature costs 2.4 times what the peer spends on an event; signing alone leaves 0.41",
     ),
-    "camera_count_rendered": (0.94, QUEUES),
+    "camera_count_rendered": (0.96, QUEUES),
     "camera_count_free": (0.96, "a vehicle that passes abreast of a lorry, or of lamps, is not always seen apart"),
-    "camera_count_queue": (0.88, QUEUES),
+    "camera_count_queue": (0.93, QUEUES),
 }
 
 BENCHES: tuple[Callable[[], dict[str, float]], ...] = (
