@@ -84,8 +84,9 @@ class VehicleTracker:
             crossings = self._follow(frame, mask)
             self._foreground.learn(self._held(mask.shape, frame.presentation_us), frame.presentation_us)
         ended += self._give_up(frame.presentation_us)
-        ended += (dropped := doubles(self._followed))
-        self._followed = [one for one in self._followed if one not in dropped]
+        superfluous = doubles(self._followed)
+        self._followed = [one for one in self._followed if one not in superfluous]
+        ended += superfluous
         return Seen(
             tuple(one.track for one in self._followed if one.is_vehicle),
             tuple(one.track for one in ended if one.is_vehicle),
