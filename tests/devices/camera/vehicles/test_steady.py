@@ -1,3 +1,7 @@
+"""Streaks of rain, which are in one image only, are nothing; what moves or comes to stay is."""
+
+from __future__ import annotations
+
 import numpy as np
 
 from devices.camera.vehicles.steady import Steady
