@@ -8,12 +8,21 @@ import cv2
 import numpy as np
 
 from devices.camera.vehicles.extent import Extent
-from devices.camera.vehicles.outline import CAR_HEIGHT_MIN_M, CAR_WIDTH_MAX_M, CAR_WIDTH_MIN_M, SWAY_M, usual_outline
+from devices.camera.vehicles.outline import (
+    CAR_HEIGHT_MIN_M,
+    CAR_WIDTH_MAX_M,
+    CAR_WIDTH_MIN_M,
+    CYCLE_WIDTH_MAX_M,
+    SWAY_M,
+    outline,
+    usual_outline,
+)
 from devices.camera.vehicles.segment import AREA_MIN_PX, FRONT_M, Segment, front_of, is_large
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from devices.camera.vehicles.lamps import Lamps
     from devices.camera.vehicles.view import View
 
     Array = npt.NDArray[np.float64]
@@ -56,6 +65,39 @@ class Cutting:
         below = self._rest[foot : foot + 1, self._columns(contact[0], _MIDDLE_SHARE * front_px)]
         hidden = bool(np.count_nonzero(below) > _FOOT_HIDDEN_SHARE * max(1, below.size))
         self._take(inside, owner, front, is_hidden_below=hidden)
+
+    def take_lamps(self, lamps: Lamps) -> None:
+        """What of it shows the vehicle that has these lamps; a single one only where no more than a cycle is seen."""
+        if lamps.is_single and not self._is_narrow_at(lamps):
+            return
+        end = lamps.end(self._view)
+        inside = self._inside(usual_outline(self._view, *lamps.front, end.bottom))
+        taken = np.argwhere(self._rest & inside)
+        self._rest[inside > 0] = 0
+        extent = end
+        if len(taken):
+            (top, left), (bottom, right) = taken.min(axis=0).tolist(), (taken.max(axis=0) + 1).tolist()
+            extent = end.joined(Extent(left, top, right, bottom).moved(self._left, self._top))
+        extent = extent._replace(bottom=min(end.bottom, float(self._view.height_px)))
+        self._found.append(Segment(extent, len(taken), lamps.front, is_merged=True, is_by_lamps=True))
+
+    def drop_around(self, lamps: Lamps) -> None:
+        """What may be a part of the vehicle that has these lamps, and what the road before it mirrors of them."""
+        self._rest[self._inside(outline(self._view, *lamps.front, float(lamps.contact[1]))) > 0] = 0
+        before = lamps.before(self._view).moved(-self._left, -self._top)
+        self._rest[before.window(*self._rest.shape)] = 0
+
+    def _is_narrow_at(self, lamps: Lamps) -> bool:
+        """Whether what is left is no wider than a cycle there."""
+        row = min(max(round(lamps.row) - self._top, 0), self._rest.shape[0] - 1)
+        column = min(max(round(float(lamps.contact[0])) - self._left, 0), self._rest.shape[1] - 1)
+        gaps = np.flatnonzero(self._rest[row] == 0)
+        if column in gaps:
+            return False
+        ends = np.concatenate([[-1], gaps, [self._rest.shape[1]]])
+        after = int(np.searchsorted(ends, column))
+        widest = CYCLE_WIDTH_MAX_M * self._view.pixels_by_metre(lamps.contact) + 2 * _EDGE_PX
+        return bool(ends[after] - ends[after - 1] - 1 < widest)
 
     def _foot(self, inside: npt.NDArray[np.uint8], middle: float, width: float) -> int | None:
         """The row below a vehicle's end. What of another is in its outline may be lower beside that, but not before."""
@@ -100,10 +142,13 @@ class Cutting:
 
     def _outline(self, left: float, right: float, bottom: float) -> npt.NDArray[np.uint8]:
         """1 where a vehicle may be seen whose nearer end is from `left` to `right` on the road at row `bottom`."""
-        corners = usual_outline(self._view, left, right, bottom)
+        inside = self._inside(usual_outline(self._view, left, right, bottom))
+        inside[: self._gap_above(left, right, bottom)] = 0
+        return inside
+
+    def _inside(self, corners: Array) -> npt.NDArray[np.uint8]:
         inside = np.zeros_like(self._rest)
         cv2.fillConvexPoly(inside, np.round(corners - (self._left, self._top)).astype(np.int32), 1)
-        inside[: self._gap_above(left, right, bottom)] = 0
         return inside
 
     def _gap_above(self, left: float, right: float, bottom: float) -> int:

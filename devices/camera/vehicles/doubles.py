@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 def doubles(followed: Sequence[Followed]) -> list[Followed]:
     """Those that stand where another one does that stays.
 
-    The one that passed more lines stays, then the one that is known to be a vehicle, then the older one.
+    The one that passed more lines stays, then the one whose lamps were seen, then the one that is known to be a
+    vehicle, then the older one.
     """
     standing = [one for one in followed if one.stands]
-    standing.sort(key=lambda one: (-one.passed, not one.is_vehicle, one.track.number))
+    standing.sort(key=lambda one: (-one.passed, not one.has_shone, not one.is_vehicle, one.track.number))
     staying: list[Followed] = []
     found: list[Followed] = []
     for one in standing:

@@ -17,10 +17,11 @@ class Expected(NamedTuple):
     """`has_stood_apart`: it was seen alone, so that its size is known.
 
     `contact` (2,): where it should stand, pixels;
-    `front_px`: how wide its nearer end should be.
+    `front_px`: how wide its nearer end should be; `has_shone`: its lamps were seen.
     """
 
     extent: Extent
     has_stood_apart: bool
     contact: Array
     front_px: float
+    has_shone: bool

@@ -19,9 +19,12 @@ from devices.camera.vehicles.steady import Steady
 from devices.camera.vehicles.texture import DARK_CURRENT, likeness
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy.typing as npt
 
     from devices.camera.frame import Image
+    from devices.camera.vehicles.extent import Extent
 
     Array = npt.NDArray[np.float64]
     Mask = npt.NDArray[np.uint8]
@@ -69,7 +72,7 @@ class Foreground:
         self._image: Image | None = None
         self._exposure = Exposure()
         self._steady = Steady()
-        self._is_night = self._is_dim = False
+        self._is_night = self._is_dim = self._shows_lamps = False
         self._model = _new_model()
         self._background: Image | None = None
         self._normalised: Image | None = None
@@ -96,6 +99,17 @@ class Foreground:
     def is_dim(self) -> bool:
         """Whether lamps outshine the rest of the light in the newest image."""
         return self._is_dim
+
+    @property
+    def shows_lamps(self) -> bool:
+        """Whether vehicles' lamps stand out from the light in the newest image."""
+        return self._shows_lamps
+
+    @property
+    def image(self) -> Image:
+        """The newest image, as it came, no wider than contact points are measured at."""
+        assert self._image is not None
+        return self._image
 
     @property
     def road_seen(self) -> npt.NDArray[np.bool_]:
@@ -130,6 +144,7 @@ class Foreground:
             return None
         self._changed_since_us = None
         self._is_night, self._is_dim = brightness < _NIGHT_MAX, brightness < _DIM_MAX
+        self._shows_lamps = brightness < _LAMPS_MAX
         votes = self._votes(classes, known, brightness)
         # By lamplight a dark vehicle has gaps like these in itself.
         self._road_seen = (cv2.boxFilter(votes, -1, (5, 1)) < _VOTES_MIN) & (brightness >= _DIM_MAX)
@@ -160,6 +175,14 @@ class Foreground:
         votes[lit] = 0.0
         votes[(outline > _OUTLINE_MIN) & (self._is_night | (cv2.dilate(brighter, _KERNEL) > _BRIGHT_MIN))] = 1.0
         return np.asarray(votes, np.float32)
+
+    def marked(self, extents: Iterable[Extent]) -> Mask:
+        """The newest mask with these parts as well: of a dark vehicle its lamps may be all that shows."""
+        assert self._found is not None
+        self._found = self._found.copy()
+        for extent in extents:
+            self._found[extent.window(*self._found.shape)] = _FOREGROUND
+        return self._found
 
     def learn(self, held: Mask, presentation_us: int) -> None:
         """Learn the newest image as road, but for where `held` is 255; at most every quarter of a second.

@@ -30,7 +30,7 @@ def joined(parts: list[Segment], vehicles: Sequence[Expected], view: View) -> li
     """Each nearest part with what is no vehicle by itself and lies where one that stands there may reach.
 
     What is too low to be a vehicle, such as a bumper, takes whatever is right over it. A part that shows a vehicle
-    which was seen alone before stays one.
+    which was seen alone before stays one; over lamps only if its own were seen before.
     """
     whole: list[Segment] = []
     for part in sorted(parts, key=lambda one: -one.extent.bottom):
@@ -46,16 +46,24 @@ def joined(parts: list[Segment], vehicles: Sequence[Expected], view: View) -> li
 def _is_of(part: Segment, base: Segment, vehicles: Sequence[Expected], view: View) -> bool:
     left, right = base.front
     scale = view.pixels_by_metre(base.foot)
-    if part.is_merged or right - left < CAR_WIDTH_MIN_M * scale:
+    if part.is_merged or part.is_by_lamps or right - left < CAR_WIDTH_MIN_M * scale:
         return False
+    if base.is_by_lamps:
+        if any(vehicle.has_shone and _is_own(part.extent, base.extent, vehicle) for vehicle in vehicles):
+            return False
+        return is_within(part.extent, base.front, base.extent.bottom, view)
     is_base_low = base.extent.bottom < view.height_px and base.extent.height < CAR_HEIGHT_MIN_M * scale
     if not (is_base_low or _is_small(part, view)):
         return False
     if not is_base_low and any(_is_own(part.extent, base.extent, vehicle) for vehicle in vehicles):
         return False
-    around = outline(view, left, right, base.extent.bottom).astype(np.float32)
-    points = _points(part.extent)
-    return sum(cv2.pointPolygonTest(around, point, measureDist=False) >= 0 for point in points) >= _INSIDE_MIN
+    return is_within(part.extent, base.front, base.extent.bottom, view)
+
+
+def is_within(part: Extent, front: tuple[float, float], bottom: float, view: View) -> bool:
+    """Whether `part` lies where a vehicle may reach whose nearer end is from one column of `front` to the other."""
+    around = outline(view, *front, bottom).astype(np.float32)
+    return sum(cv2.pointPolygonTest(around, point, measureDist=False) >= 0 for point in _points(part)) >= _INSIDE_MIN
 
 
 def _is_small(part: Segment, view: View) -> bool:

@@ -61,6 +61,12 @@ class Motion:
         noise[0, 2] = noise[2, 0] = noise[1, 3] = noise[3, 1] = power * elapsed_s**3 / 2
         return Motion(step @ self.state, step @ self.covariance @ step.T + noise)
 
+    def moved_to(self, place: Array, place_covariance: Array) -> Motion:
+        """At `place` (2,), with the velocity that it has."""
+        covariance = np.zeros((4, 4))
+        covariance[:2, :2], covariance[2:, 2:] = place_covariance, self.covariance[2:, 2:]
+        return Motion(np.concatenate([place, self.velocity]), covariance)
+
     def distance(self, place: Array, place_covariance: Array) -> float:
         """Squared Mahalanobis distance of a measured place: chi-squared with two degrees of freedom."""
         innovation = place - self.place

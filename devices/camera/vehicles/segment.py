@@ -29,6 +29,7 @@ class Segment(NamedTuple):
 
     `expected`: the place in the list of expected vehicles of the one that it was found by, if any.
     `is_cut`: it goes on beyond the frame's left, right or lower edge, so that where it stands is not seen.
+    `is_by_lamps`: its lamps tell where it stands, which is its lower edge.
     `is_merged`: it was cut out of a part that shows several vehicles; `is_hidden_below`: another one stands before it.
     """
 
@@ -39,6 +40,7 @@ class Segment(NamedTuple):
     is_cut: bool = False
     is_merged: bool = False
     is_hidden_below: bool = False
+    is_by_lamps: bool = False
 
     @property
     def foot(self) -> Array:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from devices.camera.vehicles.by_lamps import cut_by_lamps, is_at
 from devices.camera.vehicles.cutting import Cutting
 from devices.camera.vehicles.extent import Extent
 from devices.camera.vehicles.fragments import joined
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from devices.camera.vehicles.expected import Expected
     from devices.camera.vehicles.foreground import Mask
+    from devices.camera.vehicles.lamps import Lamps
     from devices.camera.vehicles.starting import Starting
     from devices.camera.vehicles.view import View
 
@@ -34,12 +36,17 @@ _CAR_WIDTH_MAX_M, _CAR_HEIGHT_MAX_M = 2.3, 3.0
 
 
 def segments_of(
-    mask: Mask, road_seen: Shape, starting: Starting, vehicles: Sequence[Expected], view: View
+    mask: Mask,
+    road_seen: Shape,
+    starting: Starting,
+    lamps: Sequence[Lamps],
+    vehicles: Sequence[Expected],
+    view: View,
 ) -> list[Segment]:
     """What `mask` shows, given where the vehicles that are followed are expected.
 
     `road_seen`, of the mask's size: where there is road between vehicles that the mask does not tell apart.
-    `starting`: what of the same image has moved off.
+    `starting`: what of the same image has moved off. `lamps`: those in it, the nearest first.
     """
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     loose: list[Segment] = []
@@ -50,8 +57,10 @@ def segments_of(
         extent = Extent(left, top, left + width, top + height)
         part = Segment(extent, area, front_of(shape, extent, view))
         if not is_large(part, view):
-            loose += [part] if area >= AREA_MIN_PX else []
+            is_light = any(one.light_up(extent, view) for one in lamps)
+            loose += [part] if area >= AREA_MIN_PX and not is_light else []
             continue
+        shining = [one for one in lamps if is_at(one, labels == label)]
         owners = [
             owner
             for owner in _owners(np.asarray(labels, np.int32), label, extent, vehicles)
@@ -61,8 +70,11 @@ def segments_of(
         known = [owner for owner in owners if len(owners) > 1 or _is_behind(part, vehicles[owner], view)]
         # From below two come into view as one, the farther first; elsewhere a part of one that moves may seem to stand.
         is_from_below = extent.bottom >= view.height_px
-        still = starting.row(shape, part, view) if is_from_below and not known else None
-        if still is not None:
+        still = starting.row(shape, part, view) if is_from_below and not (known or shining) else None
+        if shining:
+            road = road_seen[top : top + height, left : left + width]
+            found += cut_by_lamps(Cutting(shape, road, part, view), shining, known, vehicles, view)
+        elif still is not None:
             found += [_rows_of(shape[:still], part.extent, 0, view), _rows_of(shape[still:], part.extent, still, view)]
         elif len(owners) <= 1 and _is_one(part, [vehicles[owner] for owner in owners], view):
             found.append(part._replace(front=whole_front_of(shape, extent, view)))

@@ -12,6 +12,7 @@ from devices.camera.vehicles.contact import contact_point
 from devices.camera.vehicles.crossings import road_lines
 from devices.camera.vehicles.doubles import doubles
 from devices.camera.vehicles.foreground import Foreground
+from devices.camera.vehicles.lamps import lamps_in
 from devices.camera.vehicles.patches import Patches
 from devices.camera.vehicles.seen import Crossing, LaneLine, Seen
 from devices.camera.vehicles.segment import FRONT_M
@@ -23,11 +24,15 @@ from devices.camera.vehicles.view import View
 from devices.driver import DeviceError
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from devices.camera.calibration.calibration import Calibration
     from devices.camera.frame import Frame
     from devices.camera.vehicles.crossings import Passed
     from devices.camera.vehicles.foreground import Mask
     from devices.camera.vehicles.segment import Segment
+
+    Array = npt.NDArray[np.float64]
 
 _UNSEEN_MAX_US = 1_200_000
 _UNCERTAIN_UNSEEN_MAX_US = 400_000
@@ -36,6 +41,8 @@ _REMEMBERED_US = 3_000_000
 _HIDDEN_MAX_US = 60_000_000
 """A queue stands so long at a signal."""
 _PART_SHARE = 0.5
+_LAMPS_ERROR_M, _EDGE_ERROR_PX = 0.3, 1.0
+"""How high a vehicle's lamps are is known so well."""
 _TRACKS_MAX = 100
 _STANDING_MAX_US = 300_000_000
 """A vehicle that stands longer is parked, and part of the view."""
@@ -102,7 +109,9 @@ class VehicleTracker:
 
     def _follow(self, frame: Frame, mask: Mask) -> list[Crossing]:
         expected = [one.expected for one in self._followed]
-        segments = segments_of(mask, self._foreground.road_seen, self._starting, expected, self._view)
+        lamps = lamps_in(self._foreground.image, self._view) if self._foreground.shows_lamps else []
+        mask = self._foreground.marked(one.end(self._view) for one in lamps if not one.is_single)
+        segments = segments_of(mask, self._foreground.road_seen, self._starting, lamps, expected, self._view)
         seen = [sighting(each, each.foot, COARSE_PX, self._view, is_whole=self._is_whole(each)) for each in segments]
         costs = np.array([[one.cost(each, row) for each in seen] for row, one in enumerate(self._followed)])
         pairs = assigned(costs.reshape(len(self._followed), len(seen)), GATE)
@@ -149,6 +158,8 @@ class VehicleTracker:
         segment, view, is_dim = seen.segment, self._view, self._foreground.is_dim
         if not (segment.is_hidden_below or segment.is_cut):
             contact = contact_point(segment, self._foreground.difference, one.heading, view)
+            if segment.is_by_lamps and (contact is None or not self._is_under_lamps(contact, segment)):
+                return sighting(segment, segment.foot, DIM_PX, view, is_whole=False)
             if contact is None:
                 return seen._replace(is_whole=False)
             return sighting(segment, contact, DIM_PX if is_dim else FINE_PX, view, is_whole=seen.is_whole)
@@ -160,6 +171,11 @@ class VehicleTracker:
                 return seen._replace(is_whole=False, tells_place=False)
             return sighting(segment, one.expected.contact, HIDDEN_PX, view, is_whole=False)
         return sighting(segment, one.last_contact + moved, DIM_PX if is_dim else CARRIED_PX, view, is_whole=False)
+
+    def _is_under_lamps(self, contact: Array, segment: Segment) -> bool:
+        """Whether an edge may be the lower one of the end that has them, and not that of what they light up."""
+        apart_px = abs(float(contact[1] - segment.foot[1]))
+        return apart_px < _LAMPS_ERROR_M * self._view.pixels_by_metre(segment.foot) + _EDGE_ERROR_PX
 
     def _begin(self, frame: Frame, seen: Sighting) -> None:
         if len(self._followed) >= _TRACKS_MAX or not np.isfinite(seen.place).all():

@@ -51,6 +51,8 @@ _HIDDEN_SHARE = 0.3
 _REVEALED_PX = 12.0
 _SURE_DEVIATIONS = 2.0
 _SIZE_GAIN = 0.25
+_LAMPS_APART_M = 2.5
+"""Between two vehicles' lamps, at least."""
 
 
 class Followed:
@@ -72,7 +74,7 @@ class Followed:
         self._came_unseen = was_hidden
         self.last_contact = seen.contact
         self._extent = seen.segment.extent
-        self._apart = 0
+        self._apart = self.shone = 0
         self._contact_column = float(seen.contact[0])
         self._front_px = seen.segment.front[1] - seen.segment.front[0]
         self._rest_place = self._born = seen.place
@@ -88,10 +90,15 @@ class Followed:
         return self.motion.velocity if speed > _SURE_DEVIATIONS * deviation else None
 
     @property
+    def has_shone(self) -> bool:
+        """Whether its lamps were seen."""
+        return self.shone >= _SEEN_MIN
+
+    @property
     def expected(self) -> Expected:
         """Where it should be seen now."""
         contact = np.array([self._contact_column, self._extent.bottom])
-        return Expected(self._extent, self._apart >= _SEEN_MIN, contact, self._front_px)
+        return Expected(self._extent, self._apart >= _SEEN_MIN, contact, self._front_px, self.has_shone)
 
     def predict(self, now_us: int, view: View) -> None:
         """Where it should be at a presentation time, that of the newest frame."""
@@ -124,9 +131,18 @@ class Followed:
         if seen.segment.is_hidden_below:
             return 1.0 if seen.segment.expected == index else 2 * GATE
         if self.stands and not seen.segment.is_cut:
-            if self.is_leaving:
+            if self.is_leaving and not seen.segment.is_by_lamps:
                 return 2 * GATE
-            return self.predicted.distance(seen.place, seen.spread)
+            unlike = self.predicted.distance(seen.place, seen.spread)
+            return min(unlike, self._unlike_by_lamps(seen)) if seen.segment.is_by_lamps else unlike
+        return self._unlike_by_extent(seen)
+
+    def _unlike_by_lamps(self, seen: Sighting) -> float:
+        """No other's lamps can be as near; and who was seen without any may be the upper part of who has these."""
+        apart = float(np.linalg.norm(seen.place - self.predicted.place)) / _LAMPS_APART_M
+        return GATE * apart if self.has_shone else min(GATE * apart, self._unlike_by_extent(seen))
+
+    def _unlike_by_extent(self, seen: Sighting) -> float:
         return GATE * (1.0 - self._extent.overlap(seen.segment.extent)) * 1.2
 
     def see(self, frame: Frame, seen: Sighting, view: View) -> list[Passed]:
@@ -159,7 +175,9 @@ class Followed:
         return passed
 
     def _move_to(self, seen: Sighting, view: View) -> None:
-        if self.stands:
+        if self.stands and seen.segment.is_by_lamps and self.predicted.distance(seen.place, seen.spread) > GATE:
+            self.motion = self.predicted.moved_to(seen.place, seen.spread)
+        elif self.stands:
             self.motion = self.predicted.corrected(seen.place, seen.spread)
         else:
             self.motion = Motion.at(seen.place, seen.spread, np.eye(2) * _SPEED_DEVIATION_M_S**2)
@@ -172,6 +190,7 @@ class Followed:
     def _learn(self, seen: Sighting, view: View) -> None:
         if not seen.segment.is_hidden_below:
             self._apart += 1
+            self.shone += seen.segment.is_by_lamps
             self._learn_size(seen.segment, seen.contact, view)
             self.last_extent = self._extent_at(self.last_contact, view)
         if seen.is_whole:

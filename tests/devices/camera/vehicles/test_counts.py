@@ -15,8 +15,8 @@ from devices.camera.track import Direction
 from devices.camera.vehicles.tracker import VehicleTracker
 from devices.driver import DeviceError
 from devices.sim.camera.light import DAY, OVERCAST, RAIN
-from devices.sim.camera.traffic import MAST, free_flow, queue
-from tests.support.counted_scenes import calibration_of, counted, crossings_of, frames_of
+from devices.sim.camera.traffic import MAST, TWO_WAY, free_flow, queue
+from tests.support.counted_scenes import HIDDEN_MAX_S, calibration_of, counted, crossings_of, frames_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +43,14 @@ def test_free_traffic_in_both_directions_is_counted_right(light: Light) -> None:
     found = counted(scene, crossings_of(scene))
     assert (found.missed, found.false) == (0, 0)
     assert found.true == 5
+
+
+def test_a_queue_in_rain_is_told_apart_by_its_lamps() -> None:
+    scene = queue(5, 202, layout=replace(TWO_WAY, count_line_m=16.0), light=RAIN, pose=MAST)
+    scene = replace(scene, duration_s=24.0)
+    found = counted(scene, crossings_of(scene), HIDDEN_MAX_S)
+    assert (found.missed, found.false) == (0, 0)
+    assert found.true == 2
 
 
 def as_sent(image: Image) -> Image:
