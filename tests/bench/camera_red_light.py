@@ -1,4 +1,4 @@
-"""Red light, from rendered pixels to violations: 200 vehicles at a signal, from both sides, by day, night and in rain.
+"""Red light, from rendered pixels to violations: 200 vehicles at a signal by day, and some at night and in rain.
 
 Late yellow, stopping with the front over the line, turning off, being held up behind the line, and running the light.
 """

@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from devices.camera.vehicles.segment import Segment
     from devices.camera.vehicles.view import View
 
-    Shape = npt.NDArray[np.bool_]
+    Labels = npt.NDArray[np.int32]
 
 _SAME_M = 2.5
 """So near to a vehicle no other's lamps are."""
 
 
-def is_at(lamps: Lamps, shape: Shape) -> bool:
-    """Whether the middle of `lamps` is in `shape`, which tells pixels of the small image."""
-    row = min(max(0, round(lamps.row)), shape.shape[0] - 1)
-    column = min(max(0, round(float(lamps.contact[0]))), shape.shape[1] - 1)
-    return bool(shape[row, column])
+def label_at(lamps: Lamps, labels: Labels) -> int:
+    """What part of the small image the middle of `lamps` is in; at the image's edge where they are beyond it."""
+    row = min(max(0, round(lamps.row)), labels.shape[0] - 1)
+    column = min(max(0, round(float(lamps.contact[0]))), labels.shape[1] - 1)
+    return int(labels[row, column])
 
 
 def cut_by_lamps(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
@@ -22,6 +23,8 @@ _WHITE_MIN, _RED_MIN = 240, 90
 below the former; a wet road's picture of a tail lamp may be above the latter, and is told by its shape."""
 _AROUND_PX = 13
 """Less than a vehicle's red end is wide, where a lamp is more than a pixel."""
+_SPOTS_MAX = 30
+"""Of a colour: beyond it they are snow, or glitter in the wet, and every two of them would be looked at."""
 _DIAMETER_MAX_M, _GLARE_PX = 0.7, 3
 _UPRIGHT_MAX = 1.5
 """A wet road draws a lamp's picture out towards the camera."""
@@ -43,19 +46,21 @@ def lamp_spots(picture: Image, to_view: Array, view: View) -> list[Spot]:
     """Those in `picture` (blue, green, red) that are no mirror images; `to_view` (2,): the view's pixels by its own."""
     blue, green, red = cv2.split(picture)
     white = np.asarray(cv2.min(cv2.min(blue, green), red), np.uint8)
-    spots = [*_bright(white, _WHITE_MIN, to_view, view, is_white=True)]
+    spots = list(islice(_bright(white, _WHITE_MIN, to_view, view, is_white=True), _SPOTS_MAX))
     excess = np.asarray(cv2.subtract(red, cv2.max(blue, green)), np.uint8)
     if excess.max() >= _RED_MIN:
         around = np.ones((_AROUND_PX, _AROUND_PX), np.uint8)
         redder = np.asarray(cv2.morphologyEx(excess, cv2.MORPH_TOPHAT, around), np.uint8)
-        spots += _bright(redder, _RED_MIN, to_view, view, is_white=False)
+        spots += islice(_bright(redder, _RED_MIN, to_view, view, is_white=False), _SPOTS_MAX)
     return [one for one in spots if not any(_is_mirrored(one, other, to_view, view) for other in spots)]
 
 
 def _bright(light: Image, least: int, to_view: Array, view: View, *, is_white: bool) -> Iterator[Spot]:
+    """Those at least so bright, the largest first."""
     bright = (light >= least).astype(np.uint8)
     # Of few and small spots contours are found in a tenth of the time that labels take.
-    for contour in cv2.findContours(bright, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]:
+    contours = cv2.findContours(bright, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]
+    for contour in sorted(contours, key=len, reverse=True):
         left, top, width, height = cv2.boundingRect(contour)
         window = np.s_[top : top + height, left : left + width]
         moments = cv2.moments(bright[window], binaryImage=True)

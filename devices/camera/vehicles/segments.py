@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from devices.camera.vehicles.by_lamps import cut_by_lamps, is_at
+from devices.camera.vehicles.by_lamps import cut_by_lamps, label_at
 from devices.camera.vehicles.cutting import Cutting
 from devices.camera.vehicles.extent import Extent
 from devices.camera.vehicles.fragments import joined
@@ -49,6 +49,7 @@ def segments_of(
     `starting`: what of the same image has moved off. `lamps`: those in it, the nearest first.
     """
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    lamps_at = [label_at(one, np.asarray(labels, np.int32)) for one in lamps]
     loose: list[Segment] = []
     found: list[Segment] = []
     for label in range(1, count):
@@ -60,7 +61,7 @@ def segments_of(
             is_light = any(one.light_up(extent, view) for one in lamps)
             loose += [part] if area >= AREA_MIN_PX and not is_light else []
             continue
-        shining = [one for one in lamps if is_at(one, labels == label)]
+        shining = [one for one, at in zip(lamps, lamps_at, strict=True) if at == label]
         owners = [
             owner
             for owner in _owners(np.asarray(labels, np.int32), label, extent, vehicles)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from devices.camera.vehicles.by_lamps import is_at
+from devices.camera.vehicles.by_lamps import label_at
 from devices.camera.vehicles.extent import Extent
 from devices.camera.vehicles.foreground import Foreground
 from devices.camera.vehicles.lamps import Lamps, lamps_in
@@ -98,11 +98,22 @@ def test_lamps_of_a_vehicle_too_dark_to_be_seen_make_up_a_part_of_the_mask() -> 
     assert foreground.marked([end])[end.window(180, 320)].all()
 
 
+def test_glitter_is_not_searched_for_pairs_without_end() -> None:
+    scene = Scene(TWO_WAY, (standing(Kind.CAR, 18.0, approaching=True),), MAST, light=NIGHT)
+    picture = scene.render(0.0)
+    random = np.random.default_rng(1)
+    picture[random.integers(0, 360, 2_000), random.integers(0, 640, 2_000)] = 255
+    view = View(calibration_of(scene))
+    found = lamps_in(picture, view)
+    assert len(found) <= 30
+    assert any(not one.is_single and np.allclose(view.ground(one.contact)[0], (-1.75, 18.0), atol=0.8) for one in found)
+
+
 def test_lamps_outside_the_picture_are_at_its_edge() -> None:
     below = Lamps(np.array([50.0, 190.0]), (40.0, 60.0), 181.0)
-    mask = np.zeros((180, 320), np.bool_)
-    mask[179, 50] = True
-    assert is_at(below, mask)
+    labels = np.zeros((180, 320), np.int32)
+    labels[179, 50] = 7
+    assert label_at(below, labels) == 7
 
 
 def test_a_part_right_before_lamps_is_their_light_on_the_road() -> None:
